@@ -1,0 +1,150 @@
+//! A setup is data before it is action: the operations that make a container, each one step of one
+//! interpreter, each a handful of system calls.
+
+use serde::{Deserialize, Serialize};
+
+/// What a bind mount's source or a look-up starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Base {
+    /// The fixture host's root.
+    Fixture,
+    /// The real machine's root.
+    Host,
+}
+
+/// One operation. Paths are absolute and are resolved inside the container's root with
+/// openat2(RESOLVE_IN_ROOT), except where said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Op {
+    /// mount(2) MS_REC|MS_PRIVATE on `/`: nothing done here is seen outside.
+    PrivateMounts,
+    /// A new tmpfs becomes the container's root; it is attached so that pivot_root(2) can use it.
+    Root,
+    /// A directory and its missing parents (which are root's, 0755).
+    Dir {
+        /// Path.
+        path: String,
+        /// Permission bits including the sticky bit.
+        mode: u32,
+    },
+    /// A regular file, its parents made where missing.
+    File {
+        /// Path.
+        path: String,
+        /// Permission bits.
+        mode: u32,
+        /// Content.
+        content: Vec<u8>,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// Path of the link.
+        path: String,
+        /// What it says.
+        target: String,
+    },
+    /// A character device: mknod(2), or in a user namespace, where mknod is never allowed, a bind of the host's node.
+    Device {
+        /// The node.
+        node: DeviceNode,
+        /// Bind the host's node of the same path in place of mknod.
+        bind: bool,
+    },
+    /// A new file system: fsopen, fsconfig, fsmount, move_mount.
+    Mount {
+        /// File system type.
+        fstype: String,
+        /// What mountinfo(5) shows as the source.
+        source: String,
+        /// Where; made where missing.
+        target: String,
+        /// File system options: key, and value where it has one.
+        options: Vec<(String, Option<String>)>,
+        /// `MOUNT_ATTR_*` of mount_setattr(2).
+        attrs: u64,
+        /// The file system itself is read-only too, not only this mount of it.
+        read_only: bool,
+    },
+    /// A bind mount: open_tree, mount_setattr, move_mount.
+    Bind {
+        /// What the source starts from.
+        from: Base,
+        /// Source, inside its base.
+        source: String,
+        /// Where; a directory or file is made where missing.
+        target: String,
+        /// With the mounts below the source.
+        recursive: bool,
+        /// `MOUNT_ATTR_*` set on the copy.
+        attrs: u64,
+    },
+    /// pivot_root(2) into the root, the old root detached.
+    Pivot,
+    /// sethostname(2).
+    Hostname(String),
+    /// `ip link set lo up`.
+    LoopbackUp,
+    /// Writes a sysctl through the container's own /proc.
+    Sysctl {
+        /// `net.ipv4.ip_unprivileged_port_start`.
+        name: String,
+        /// What is written.
+        value: String,
+    },
+    /// Binds a path over itself, read-only. A path that does not exist is passed over, as runc does.
+    ReadonlyPath(String),
+    /// Hides a path: a file under /dev/null, a directory under an empty read-only tmpfs. A path that does not
+    /// exist is passed over, as runc does.
+    MaskPath(String),
+    /// Makes the root mount read-only.
+    ReadonlyRoot,
+    /// setrlimit(2).
+    Rlimit {
+        /// `RLIMIT_*` number.
+        resource: u32,
+        /// Soft limit, `u64::MAX` for unlimited.
+        soft: u64,
+        /// Hard limit.
+        hard: u64,
+    },
+    /// prctl(2) PR_CAPBSET_DROP of every capability that is not in this mask.
+    Bounding(u64),
+    /// prctl(2) PR_SET_KEEPCAPS: keep the permitted set across the setuid that follows.
+    KeepCaps,
+    /// setgroups(2).
+    Groups(Vec<u32>),
+    /// setresgid(2), all three.
+    Gid(u32),
+    /// setresuid(2), all three.
+    Uid(u32),
+    /// capset(2).
+    Capset {
+        /// Effective set.
+        effective: u64,
+        /// Permitted set.
+        permitted: u64,
+        /// Inheritable set.
+        inheritable: u64,
+    },
+    /// prctl(2) PR_CAP_AMBIENT: clear, then raise these.
+    Ambient(u64),
+    /// prctl(2) PR_SET_NO_NEW_PRIVS.
+    NoNewPrivs,
+    /// umask(2).
+    Umask(u32),
+    /// chdir(2); the directory is not made.
+    Chdir(String),
+}
+
+/// A character device node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceNode {
+    /// `/dev/null`.
+    pub path: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+}

@@ -1,0 +1,188 @@
+//! The probes: each asks the kernel for one permission, harmlessly.
+
+use serde::{Deserialize, Serialize};
+
+/// One attempt. *Allowed* means that the permission check was passed, even where the call then fails on its
+/// deliberately useless argument.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Probe {
+    /// open(2). Nothing is written.
+    Open {
+        /// Path.
+        path: String,
+        /// How.
+        mode: OpenMode,
+    },
+    /// Asks for the firewall's rules as iptables(8) does first.
+    ListFirewall {
+        /// Which interface of the kernel.
+        api: Firewall,
+    },
+    /// mount(2) of a tmpfs with an option that tmpfs refuses after the permission check.
+    Mount,
+    /// mknod(2) of a character device (1:3, what /dev/null is), removed at once.
+    Mknod {
+        /// Directory to make it in.
+        dir: String,
+    },
+    /// chown(2); the owner is put back.
+    Chown {
+        /// Path.
+        path: String,
+        /// New owner.
+        uid: u32,
+        /// New group.
+        gid: u32,
+    },
+    /// chmod(2); the mode is put back.
+    Chmod {
+        /// Path.
+        path: String,
+        /// Which mode is asked for.
+        mode: ChmodTarget,
+    },
+    /// setresuid(2), all three.
+    Setuid {
+        /// The uid to become.
+        uid: u32,
+    },
+    /// setgroups(2).
+    Setgroups {
+        /// The supplementary groups to have.
+        groups: Vec<u32>,
+    },
+    /// chroot(2) into a directory.
+    Chroot {
+        /// The directory.
+        path: String,
+    },
+    /// unshare(2).
+    Unshare {
+        /// Which namespace.
+        namespace: Namespace,
+    },
+    /// ptrace(2) PTRACE_SEIZE, which does not stop the other, and letting go.
+    Ptrace {
+        /// Process id in the container.
+        pid: u32,
+    },
+    /// kill(2) with signal 0.
+    Kill {
+        /// Process id in the container.
+        pid: u32,
+    },
+    /// bind(2) of a socket to a port of the loopback address.
+    BindPort {
+        /// Port.
+        port: u16,
+        /// TCP or UDP.
+        protocol: Protocol,
+    },
+    /// socket(2) AF_INET, SOCK_RAW.
+    RawSocket,
+    /// sethostname(2) with the name it has.
+    Sethostname,
+    /// settimeofday(2) with a time zone that the kernel refuses after the permission check.
+    SetTime,
+    /// syslog(2) SYSLOG_ACTION_SIZE_UNREAD.
+    ReadKernelLog,
+    /// init_module(2) with an empty image.
+    LoadModule,
+    /// open(2) of a file under /proc/sys for writing. Nothing is written.
+    WriteSysctl {
+        /// `kernel.hostname`.
+        name: String,
+    },
+}
+
+/// How [`Probe::Open`] opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OpenMode {
+    /// O_RDONLY.
+    Read,
+    /// O_WRONLY.
+    Write,
+    /// O_WRONLY|O_APPEND, what a shell's `>>` asks for.
+    Append,
+    /// O_WRONLY|O_CREAT|O_EXCL; what was made is removed.
+    Create,
+}
+
+/// The kernel's two firewall interfaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Firewall {
+    /// nf_tables over netlink: NFT_MSG_GETGEN, the first thing that iptables-nft asks for.
+    NfTables,
+    /// ip_tables: getsockopt IPT_SO_GET_INFO, what iptables-legacy asks for.
+    Legacy,
+}
+
+/// Which mode [`Probe::Chmod`] asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChmodTarget {
+    /// The mode it has.
+    Same,
+    /// These permission bits; the former are put back.
+    Bits(u32),
+}
+
+/// A namespace of namespaces(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Namespace {
+    /// Control groups.
+    Cgroup,
+    /// System V IPC, POSIX message queues.
+    Ipc,
+    /// Mount points.
+    Mount,
+    /// Network devices, stacks, ports.
+    Network,
+    /// Process ids.
+    Pid,
+    /// Clocks.
+    Time,
+    /// User and group ids.
+    User,
+    /// Host name and NIS domain name.
+    Uts,
+}
+
+/// Transport of [`Probe::BindPort`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// What a probe answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The permission check was passed. The errno is that of the call after it, where it had one.
+    Allowed {
+        /// Zero where the call succeeded.
+        errno: i32,
+    },
+    /// The kernel refused for want of permission.
+    Denied {
+        /// errno(3).
+        errno: i32,
+        /// The call that was refused, `socket(AF_INET, SOCK_RAW)`.
+        call: String,
+    },
+    /// The kernel or the container has nothing to ask: the probe says nothing about permission.
+    Unavailable {
+        /// errno(3).
+        errno: i32,
+        /// The call.
+        call: String,
+    },
+    /// An errno that this probe does not know to interpret. Never taken for a denial.
+    Unclear {
+        /// errno(3).
+        errno: i32,
+        /// The call.
+        call: String,
+    },
+}

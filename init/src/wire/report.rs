@@ -1,0 +1,150 @@
+//! What the launcher saw.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to a [`super::Request`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Response {
+    /// The case was taken to its end.
+    Done(CaseReport),
+    /// The fixture host could not be made, or the launcher itself failed.
+    Failed(Refusal),
+}
+
+/// What came of a case.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct CaseReport {
+    /// One per container of the request.
+    pub containers: Vec<ContainerReport>,
+    /// One per step of the request.
+    pub steps: Vec<StepReport>,
+}
+
+/// What came of making a container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum ContainerReport {
+    /// It runs; this is its pid 1, read from outside after its execve.
+    Running(Box<ProcessText>),
+    /// It could not be made.
+    Refused(Refusal),
+}
+
+/// A call that the kernel refused while a process was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// How far it had got.
+    pub phase: Phase,
+    /// The call, `move_mount`.
+    pub call: String,
+    /// errno(3).
+    pub errno: i32,
+    /// What a file system had to say about it (fsconfig's log), or empty.
+    pub detail: String,
+}
+
+/// How far making a process had got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// The fixture host: index of the entry.
+    Fixture(u32),
+    /// clone3(2).
+    Clone,
+    /// Writing uid_map, gid_map or setgroups.
+    IdMap,
+    /// An operation of `Container::setup`: its index.
+    Setup(u32),
+    /// An operation of `Process::ops`: its index.
+    Process(u32),
+    /// Entering a running container: pidfd_open, setns, fork.
+    Enter,
+    /// execve(2).
+    Exec,
+    /// The helper's own plumbing: pipes, polls.
+    Plumbing,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum StepReport {
+    /// Of an `Exec` step.
+    Exec(ExecReport),
+    /// The process could not be made, or its container does not run.
+    Refused(Refusal),
+    /// Of a `HostProcess` step: the process and then its ancestors up to the lab host's pid 1.
+    Process(Vec<ProcessText>),
+    /// Of a `HostFile` step.
+    File(FileReport),
+    /// The container was refused or has ended.
+    NotRunning {
+        /// Index of the container.
+        container: u16,
+    },
+}
+
+/// What a process did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExecReport {
+    /// How it ended.
+    pub exit: Exit,
+    /// Standard output up to the limit.
+    pub stdout: Vec<u8>,
+    /// Standard error up to the limit.
+    pub stderr: Vec<u8>,
+    /// More was written to standard output than was kept.
+    pub stdout_cut: bool,
+    /// More was written to standard error than was kept.
+    pub stderr_cut: bool,
+    /// Nanoseconds from fork to end.
+    pub nanos: u64,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exit {
+    /// It ended with this status.
+    Code(i32),
+    /// A signal killed it.
+    Signal(i32),
+    /// It was killed because its time was over.
+    TimedOut,
+}
+
+/// A process as /proc shows it: the files' text, not yet understood.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessText {
+    /// /proc/PID/status.
+    pub status: String,
+    /// /proc/PID/uid_map.
+    pub uid_map: String,
+    /// /proc/PID/gid_map.
+    pub gid_map: String,
+    /// /proc/PID/mountinfo.
+    pub mountinfo: String,
+    /// /proc/PID/limits.
+    pub limits: String,
+    /// /proc/PID/cmdline, the NULs kept.
+    pub cmdline: Vec<u8>,
+    /// Name and identity (`pid:[4026532183]`) of each link of /proc/PID/ns.
+    pub namespaces: Vec<(String, String)>,
+    /// The same of the launcher, which stands for the host.
+    pub host_namespaces: Vec<(String, String)>,
+    /// Host name in the process's UTS namespace; read from inside only.
+    pub hostname: String,
+    /// The processes that the process's own /proc lists: status and cmdline each; read from inside only.
+    pub processes: Vec<(String, Vec<u8>)>,
+}
+
+/// A file of the fixture host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// Whether it is there.
+    pub exists: bool,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Content up to the output limit.
+    pub content: Vec<u8>,
+}

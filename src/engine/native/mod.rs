@@ -1,0 +1,1 @@
+//! The built-in engine: the parent's half of it.

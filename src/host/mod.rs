@@ -1,0 +1,5 @@
+//! What this machine can do, what a case needs of it, and the fixture host that stands for it.
+
+pub mod machine;
+
+pub use machine::{CgroupVersion, Machine};

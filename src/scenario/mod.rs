@@ -1,0 +1,3 @@
+//! What an author writes: strict raw types, then validated ones.
+
+pub mod model;

@@ -1,0 +1,2 @@
+//! The suite as tests.
+fn main() {}
