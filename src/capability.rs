@@ -168,3 +168,30 @@ impl fmt::Display for CapSet {
         if self.is_empty() { f.write_str("none") } else { f.write_str(&self.names().join(", ")) }
     }
 }
+
+/// The runtime-spec's list of names as a set.
+impl<'a> FromIterator<&'a oci_spec::runtime::Capability> for CapSet {
+    fn from_iter<I: IntoIterator<Item = &'a oci_spec::runtime::Capability>>(capabilities: I) -> Self {
+        capabilities.into_iter().filter_map(|capability| Capability::from_name(&capability.to_string())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_the_runtime_spec_is_known() {
+        for capability in Capability::all() {
+            let spec: oci_spec::runtime::Capability = capability.short_name().parse().expect("a name of the spec");
+            assert_eq!([&spec].into_iter().collect::<CapSet>(), CapSet::EMPTY.with(capability));
+        }
+    }
+
+    #[test]
+    fn a_misspelt_name_has_a_nearest_one() {
+        assert_eq!(Capability::nearest("NET_ADMN"), Some("NET_ADMIN"));
+        assert_eq!(Capability::nearest("cap_sysadmin"), Some("SYS_ADMIN"));
+        assert_eq!(Capability::nearest("elephant_in_the_room"), None);
+    }
+}

@@ -1,0 +1,11 @@
+//! Builds what the binary carries: the static helper.
+
+mod helper;
+
+use std::{env, path::PathBuf};
+
+fn main() {
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
+    helper::build(&root, &out);
+}

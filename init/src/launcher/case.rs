@@ -1,0 +1,95 @@
+//! A case from its fixture host to its removal.
+
+use std::time::Duration;
+
+use caplab_init::wire::{
+    Case, CaseReport, ContainerReport, ExecReport, Exit, Phase, Process, Program, Refusal, Step, StepKind, StepReport,
+};
+
+use super::{Lab, container::Running, exec, fixture, look};
+use crate::{
+    setup::refusal,
+    sys::process::{self, Block},
+};
+
+/// All streams of a case together keep at most this many bytes, so that its report stays a message.
+const CASE_OUTPUT: usize = 64 << 20;
+
+/// Takes a case. Whatever came of it, everything that was made is removed.
+pub(super) fn run(lab: &Lab, case: &Case) -> std::result::Result<CaseReport, Refusal> {
+    let mut containers = Vec::new();
+    let made = fixture::make(&case.fixture);
+    let report = made.map(|()| take(lab, case, &mut containers));
+    for container in containers.into_iter().flatten() {
+        container.end();
+    }
+    // What was orphaned to this pid 1.
+    while process::reap_any(Block::No).is_ok() {}
+    fixture::remove();
+    report
+}
+
+fn take(lab: &Lab, case: &Case, running: &mut Vec<Option<Running>>) -> CaseReport {
+    let mut report = CaseReport::default();
+    for container in &case.containers {
+        match Running::start(lab, container) {
+            Ok(mut made) => {
+                report.containers.push(ContainerReport::Running(Box::new(look::process(made.pid))));
+                // Where this fails it has been killed meanwhile, and the first step will say that it does not run.
+                made.let_go().ok();
+                running.push(Some(made));
+            }
+            Err(refused) => {
+                report.containers.push(ContainerReport::Refused(refused));
+                running.push(None);
+            }
+        }
+    }
+    let mut room = CASE_OUTPUT;
+    for step in &case.steps {
+        let limit = (case.output_limit as usize).min(room / 2);
+        let taken = take_step(lab, running, step, limit);
+        if let StepReport::Exec(ExecReport { stdout, stderr, .. }) = &taken {
+            room -= stdout.len() + stderr.len();
+        }
+        report.steps.push(taken);
+    }
+    report
+}
+
+fn take_step(lab: &Lab, running: &[Option<Running>], step: &Step, limit: usize) -> StepReport {
+    let find =
+        |container: &u16| running.get(usize::from(*container)).and_then(Option::as_ref).filter(|one| one.alive());
+    match &step.kind {
+        StepKind::Exec { container, process } => match find(container) {
+            None => StepReport::NotRunning { container: *container },
+            Some(entered) => {
+                let timeout = Duration::from_millis(step.timeout_ms.into());
+                match exec::run(lab, entered, process, timeout, limit) {
+                    Ok(report) => StepReport::Exec(describe(process, report)),
+                    Err(refused) => StepReport::Refused(refused),
+                }
+            }
+        },
+        StepKind::HostProcess { container } => match find(container) {
+            None => StepReport::NotRunning { container: *container },
+            Some(seen) => StepReport::Process(look::lineage(seen.pid)),
+        },
+        StepKind::HostFile { path } => match fixture::look(path, limit) {
+            Ok(file) => StepReport::File(file),
+            Err(fail) => StepReport::Refused(refusal(Phase::Plumbing, fail)),
+        },
+    }
+}
+
+/// A process that describes itself cannot see which namespaces are the host's: the launcher adds them.
+fn describe(process: &Process, mut report: ExecReport) -> ExecReport {
+    if !matches!((&process.program, report.exit), (Program::Inspect, Exit::Code(0))) {
+        return report;
+    }
+    if let Ok(mut text) = postcard::from_bytes::<caplab_init::wire::ProcessText>(&report.stdout) {
+        text.host_namespaces = look::namespaces("self");
+        report.stdout = postcard::to_stdvec(&text).unwrap_or(report.stdout);
+    }
+    report
+}

@@ -1,0 +1,100 @@
+//! The new process's side: walk the operations, become the program, or say on the status pipe what was refused.
+
+use std::{
+    ffi::CString,
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
+};
+
+use caplab_init::wire::{Phase, Probe, Process, Program, Refusal};
+
+use crate::{
+    setup::{self, Place, REFUSED, refusal},
+    sys::{Fail, Result, fd, process},
+};
+
+/// Performs the process's operations and executes its program. Returns only where that was refused.
+pub(super) fn execute(helper: BorrowedFd<'_>, place: &mut Place<'_>, process: &Process) -> Refusal {
+    if let Err(refused) = setup::walk(place, &process.ops, Phase::Process) {
+        return refused;
+    }
+    let fail = match arguments(process) {
+        Ok((args, env)) => match &process.program {
+            Program::Command(_) => command(&args, &env),
+            Program::Pause | Program::Probe(_) | Program::Inspect => process::execute_file(helper, &args, &env),
+        },
+        Err(fail) => fail,
+    };
+    refusal(Phase::Exec, fail)
+}
+
+/// Says what was refused, and ends.
+pub(super) fn refuse(status: BorrowedFd<'_>, refused: &Refusal) -> ! {
+    let bytes = postcard::to_extend(refused, vec![REFUSED]).unwrap_or_default();
+    // The launcher is the only reader; where it is gone nobody is left to tell.
+    fd::write_all(status.as_raw_fd(), &bytes).ok();
+    process::exit_now(125)
+}
+
+/// What the other side of [`refuse`] reads.
+pub(super) fn refused(bytes: &[u8]) -> Option<Refusal> {
+    let (REFUSED, rest) = bytes.split_first().map(|(first, rest)| (*first, rest))? else { return None };
+    postcard::from_bytes(rest).ok()
+}
+
+fn arguments(process: &Process) -> Result<(Vec<CString>, Vec<CString>)> {
+    let own = |verb: &str| vec!["caplab-init".to_owned(), verb.to_owned()];
+    let args = match &process.program {
+        Program::Command(args) => args.clone(),
+        Program::Pause => own("pause"),
+        Program::Inspect => own("inspect"),
+        Program::Probe(probe) => {
+            let mut args = own("probe");
+            args.push(hex(probe)?);
+            args
+        }
+    };
+    let strings = |list: &[String]| -> Result<Vec<CString>> {
+        list.iter().map(|text| crate::sys::c_string("execve", text)).collect()
+    };
+    Ok((strings(&args)?, strings(&process.env)?))
+}
+
+fn hex(probe: &Probe) -> Result<String> {
+    let bytes = postcard::to_stdvec(probe).map_err(|_| Fail::new("postcard", libc::EINVAL))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// execve(2) of a command, a name without a slash searched in PATH as execvp(3) does.
+fn command(args: &[CString], env: &[CString]) -> Fail {
+    let Some(name) = args.first() else { return Fail::new("execve", libc::EINVAL) };
+    if name.as_bytes().contains(&b'/') {
+        return process::execute(name, args, env);
+    }
+    let path = env.iter().find_map(|entry| entry.to_str().ok()?.strip_prefix("PATH=")).unwrap_or("/bin:/usr/bin");
+    let mut worst = Fail::new("execve", libc::ENOENT);
+    for directory in path.split(':') {
+        let Ok(candidate) = CString::new([directory.as_bytes(), b"/", name.as_bytes()].concat()) else { continue };
+        let fail = process::execute(&candidate, args, env);
+        if fail.errno != libc::ENOENT && fail.errno != libc::ENOTDIR {
+            worst = fail;
+        }
+    }
+    worst
+}
+
+/// Standard streams of a new process: input from nowhere, output as given.
+pub(super) fn streams(output: BorrowedFd<'_>, error: BorrowedFd<'_>) -> Result<()> {
+    fd::duplicate_onto(output.as_raw_fd(), 1)?;
+    fd::duplicate_onto(error.as_raw_fd(), 2)
+}
+
+/// Nowhere.
+pub(super) fn null() -> Result<std::fs::File> {
+    std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").map_err(Fail::io("open"))
+}
+
+/// Silences a new process.
+pub(super) fn silence() -> Result<()> {
+    let null = null()?;
+    streams(null.as_fd(), null.as_fd())
+}

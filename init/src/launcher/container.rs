@@ -1,0 +1,162 @@
+//! A container's life: clone, id maps, setup, pid 1, end.
+
+use std::{
+    fs,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+};
+
+use caplab_init::wire::{Container, IdMap, Phase, Process, Program, Refusal};
+
+use super::{FIXTURE, Lab, ROOT, child};
+use crate::{
+    setup::{self, Place, refusal},
+    sys::{
+        Fail, Result, credentials, fd,
+        process::{self, Block, Ended, Side},
+        system,
+    },
+};
+
+/// A container that runs.
+pub(super) struct Running {
+    /// Pid 1 as the lab host numbers it.
+    pub(super) pid: i32,
+    /// The same by descriptor.
+    pub(super) pidfd: OwnedFd,
+    /// `CLONE_NEW*` flags it was made with.
+    pub(super) namespaces: u64,
+    /// uid_map, for handing files to its users.
+    pub(super) uid_map: Vec<IdMap>,
+    /// Pid 1 is stopped before its first instruction and waits to be let go.
+    stopped: bool,
+}
+
+impl Running {
+    /// Makes the container and waits until its pid 1 has become what it should be.
+    pub(super) fn start(lab: &Lab, container: &Container) -> std::result::Result<Self, Refusal> {
+        let plumbing = |fail| refusal(Phase::Plumbing, fail);
+        let (status, status_end) = fd::pipe().map_err(plumbing)?;
+        let (go_end, go) = fd::pipe().map_err(plumbing)?;
+        let (pid, pidfd) = match process::clone(container.namespaces).map_err(|fail| refusal(Phase::Clone, fail))? {
+            Side::Child => {
+                drop(go);
+                child::refuse(status_end.as_fd(), &become_init(lab, container, status_end.as_fd(), go_end.as_fd()));
+            }
+            Side::Parent(pid, pidfd) => (pid, pidfd),
+        };
+        drop((status_end, go_end));
+        let running = Self {
+            pid,
+            pidfd,
+            namespaces: container.namespaces,
+            uid_map: container.uid_map.clone(),
+            stopped: matches!(container.init.program, Program::Command(_)),
+        };
+        match running.bring_up(container, &status, go) {
+            Ok(()) => Ok(running),
+            Err(refused) => {
+                running.end();
+                Err(refused)
+            }
+        }
+    }
+
+    fn bring_up(&self, container: &Container, status: &OwnedFd, go: OwnedFd) -> std::result::Result<(), Refusal> {
+        if !container.uid_map.is_empty() {
+            write_map(self.pid, "gid_map", &container.gid_map)
+                .and_then(|()| write_map(self.pid, "uid_map", &container.uid_map))
+                .map_err(|fail| refusal(Phase::IdMap, fail))?;
+        }
+        drop(go);
+        let plumbing = |fail| refusal(Phase::Plumbing, fail);
+        // A pause says one byte when it runs; a command's end of the pipe is closed by its execve, and then it
+        // stops for its tracer. Only then has the kernel given it its new credentials: the pipe is closed before.
+        let said = match container.init.program {
+            Program::Command(_) => fd::read_to_end(status.as_fd()).map_err(plumbing)?,
+            _ => {
+                let mut first = [0; 4096];
+                let count = fd::read(status.as_fd(), &mut first).map_err(plumbing)?;
+                first[..count].to_vec()
+            }
+        };
+        if let Some(refused) = child::refused(&said) {
+            return Err(refused);
+        }
+        if self.stopped {
+            match process::wait(self.pid, Block::Yes).map_err(plumbing)? {
+                Some(Ended::Stopped) => Ok(()),
+                _ => Err(refusal(Phase::Exec, Fail::new("execve", libc::ESRCH))),
+            }
+        } else if said.first() == Some(&setup::READY) {
+            Ok(())
+        } else {
+            Err(refusal(Phase::Exec, Fail::new("execveat", libc::ESRCH)))
+        }
+    }
+
+    /// Lets pid 1 take its first instruction, once it has been looked at.
+    pub(super) fn let_go(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.stopped) { process::let_go(self.pid) } else { Ok(()) }
+    }
+
+    /// Whether pid 1 runs.
+    pub(super) fn alive(&self) -> bool {
+        fd::poll([Some(self.pidfd.as_fd())], Some(std::time::Instant::now())).is_ok_and(|[ended]| !ended)
+    }
+
+    /// Kills pid 1, and with it, says pid_namespaces(7), every process of the container; waits until they are gone.
+    pub(super) fn end(self) {
+        process::kill(self.pidfd.as_fd(), libc::SIGKILL);
+        // It is this process's child and has been sent SIGKILL, so that the wait ends, and ends with it.
+        while let Ok(Some(Ended::Stopped)) = process::wait(self.pid, Block::Yes) {}
+    }
+
+    /// The uid of the host that an id of the container is.
+    pub(super) fn host_uid(&self, uid: u32) -> Option<u32> {
+        if self.uid_map.is_empty() {
+            return Some(uid);
+        }
+        self.uid_map
+            .iter()
+            .find(|line| uid >= line.inside && u64::from(uid) < u64::from(line.inside) + u64::from(line.count))
+            .map(|line| line.outside + (uid - line.inside))
+    }
+}
+
+/// The child's side: everything up to execve.
+fn become_init(lab: &Lab, container: &Container, status: BorrowedFd<'_>, go: BorrowedFd<'_>) -> Refusal {
+    let mut place = Place::new(ROOT, FIXTURE);
+    let prepared = enter_maps(container, go).map_err(|fail| refusal(Phase::IdMap, fail)).and_then(|()| {
+        system::set_umask(0);
+        child::silence().map_err(|fail| refusal(Phase::Plumbing, fail))?;
+        setup::walk(&mut place, &container.setup, Phase::Setup)
+    });
+    if let Err(refused) = prepared {
+        return refused;
+    }
+    let Process { program, .. } = &container.init;
+    let told = match program {
+        Program::Command(_) => process::stop_at_exec(),
+        _ => fd::duplicate_onto(status.as_raw_fd(), 1),
+    };
+    match told {
+        Ok(()) => child::execute(lab.helper.as_fd(), &mut place, &container.init),
+        Err(fail) => refusal(Phase::Plumbing, fail),
+    }
+}
+
+/// In a new user namespace: waits for the maps, then becomes its root, so that what is mounted belongs to it.
+fn enter_maps(container: &Container, go: BorrowedFd<'_>) -> Result<()> {
+    if container.uid_map.is_empty() {
+        return Ok(());
+    }
+    fd::read_to_end(go)?;
+    credentials::set_groups(&[])?;
+    credentials::set_gid(0)?;
+    credentials::set_uid(0)
+}
+
+fn write_map(pid: i32, file: &'static str, lines: &[IdMap]) -> Result<()> {
+    let text: String = lines.iter().map(|line| format!("{} {} {}\n", line.inside, line.outside, line.count)).collect();
+    fs::write(format!("/proc/{pid}/{file}"), text).map_err(Fail::io("write")).map_err(|fail| fail.with(file))
+}

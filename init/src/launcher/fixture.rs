@@ -1,0 +1,65 @@
+//! The fixture host: decoy files on a tmpfs of the lab, made anew for each case.
+
+use std::{
+    io::Write,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use caplab_init::wire::{FileReport, FixtureEntry, FixtureKind, Phase, Refusal};
+
+use super::FIXTURE;
+use crate::{
+    setup::refusal,
+    sys::{Fail, Result, fd, mount, path},
+};
+
+/// Mounts and fills it.
+pub(super) fn make(entries: &[FixtureEntry]) -> std::result::Result<(), Refusal> {
+    mount::attach_new("tmpfs", FIXTURE, "mode=0755,size=64m,nr_inodes=16k")
+        .map_err(|fail| refusal(Phase::Plumbing, fail))?;
+    let root = path::directory(FIXTURE).map_err(|fail| refusal(Phase::Plumbing, fail))?;
+    for (index, entry) in entries.iter().enumerate() {
+        make_entry(root.as_fd(), entry).map_err(|fail| refusal(Phase::Fixture(index as u32), fail))?;
+    }
+    Ok(())
+}
+
+fn make_entry(root: BorrowedFd<'_>, entry: &FixtureEntry) -> Result<()> {
+    let (parent, name) = path::parent(root, &entry.path)?;
+    match &entry.kind {
+        FixtureKind::Dir => path::make_directory(parent.as_fd(), &name, 0o700)?,
+        FixtureKind::File(content) => {
+            let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NOFOLLOW;
+            let file = path::open_in(parent.as_fd(), &name, flags, 0o600)?;
+            std::fs::File::from(file).write_all(content).map_err(Fail::io("write"))?;
+        }
+    }
+    path::set_owner(parent.as_fd(), &name, entry.uid, entry.gid)?;
+    path::set_mode(parent.as_fd(), &name, entry.mode)
+}
+
+/// Removes it, whoever still has it open.
+pub(super) fn remove() {
+    // Nothing else mounts there; where it is not mounted there is nothing to remove.
+    mount::detach(FIXTURE).ok();
+}
+
+/// What a file of it is now.
+pub(super) fn look(path: &str, limit: usize) -> Result<FileReport> {
+    let root = path::directory(FIXTURE)?;
+    let handle = match path::open_in(root.as_fd(), path, libc::O_PATH | libc::O_NOFOLLOW, 0) {
+        Ok(handle) => handle,
+        Err(fail) if fail.errno == libc::ENOENT => {
+            return Ok(FileReport { exists: false, mode: 0, uid: 0, gid: 0, content: Vec::new() });
+        }
+        Err(fail) => return Err(fail),
+    };
+    let status = path::status(handle.as_fd())?;
+    let mut content = Vec::new();
+    if status.st_mode & libc::S_IFMT == libc::S_IFREG {
+        let file = path::open_in(root.as_fd(), path, libc::O_RDONLY | libc::O_NOFOLLOW, 0)?;
+        content = fd::read_to_end(file.as_fd())?;
+        content.truncate(limit);
+    }
+    Ok(FileReport { exists: true, mode: status.st_mode & 0o7777, uid: status.st_uid, gid: status.st_gid, content })
+}

@@ -1,0 +1,44 @@
+//! Files, directories, links, devices and sysctls of a container's root.
+
+use std::{
+    io::Write,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use caplab_init::wire::DeviceNode;
+
+use super::mounts;
+use crate::sys::{Fail, Result, path};
+
+pub(super) fn directory(root: BorrowedFd<'_>, path: &str, mode: u32) -> Result<()> {
+    let (parent, name) = path::parent(root, path)?;
+    path::make_directory(parent.as_fd(), &name, mode)?;
+    path::set_mode(parent.as_fd(), &name, mode)
+}
+
+pub(super) fn file(root: BorrowedFd<'_>, path: &str, mode: u32, content: &[u8]) -> Result<()> {
+    let (parent, name) = path::parent(root, path)?;
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NOFOLLOW;
+    let file = path::open_in(parent.as_fd(), &name, flags, 0o600)?;
+    std::fs::File::from(file).write_all(content).map_err(Fail::io("write"))?;
+    path::set_mode(parent.as_fd(), &name, mode)
+}
+
+pub(super) fn symlink(root: BorrowedFd<'_>, path: &str, target: &str) -> Result<()> {
+    let (parent, name) = path::parent(root, path)?;
+    path::make_symlink(parent.as_fd(), &name, target)
+}
+
+pub(super) fn device(root: BorrowedFd<'_>, node: &DeviceNode, bind: bool) -> Result<()> {
+    if bind {
+        return mounts::bind(root, "/", &node.path, &node.path, false, 0);
+    }
+    let (parent, name) = path::parent(root, &node.path)?;
+    path::make_device(parent.as_fd(), &name, node.mode, node.major, node.minor)?;
+    path::set_mode(parent.as_fd(), &name, node.mode)
+}
+
+pub(super) fn sysctl(root: BorrowedFd<'_>, name: &str, value: &str) -> Result<()> {
+    let file = path::open_in(root, &format!("/proc/sys/{}", name.replace('.', "/")), libc::O_WRONLY, 0)?;
+    std::fs::File::from(file).write_all(value.as_bytes()).map_err(Fail::io("write"))
+}

@@ -1,0 +1,98 @@
+//! Mounts of a container's root.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use caplab_init::wire::Base;
+
+use crate::sys::{Result, mount, path};
+
+/// A container's root cannot eat the machine's memory, of which a tmpfs may by default take half.
+const ROOT_SIZE: &str = "512m";
+
+pub(super) fn make_private() -> Result<()> {
+    mount::set_propagation(libc::MS_PRIVATE)
+}
+
+/// A tmpfs, attached to the launcher's directory for it.
+pub(super) fn root(at: &str) -> Result<OwnedFd> {
+    let options = [("mode".to_owned(), Some("0755".to_owned())), ("size".to_owned(), Some(ROOT_SIZE.to_owned()))];
+    let root = mount::create("tmpfs", "rootfs", &options, false, 0)?;
+    mount::attach(root.as_fd(), path::directory(at)?.as_fd())?;
+    Ok(root)
+}
+
+/// Attaches a new file system to a directory that is made where missing.
+pub(super) fn new(root: BorrowedFd<'_>, target: &str, create: impl FnOnce() -> Result<OwnedFd>) -> Result<()> {
+    let target = path::make_directories(root, target)?;
+    mount::attach(create()?.as_fd(), target.as_fd())
+}
+
+/// The directory that a bind's source starts from, in the view that this process has until it pivots.
+pub(super) fn base(from: Base, fixture: &str) -> &str {
+    match from {
+        Base::Fixture => fixture,
+        Base::Host => "/",
+    }
+}
+
+/// Binds what is below one base to what is below the container's root.
+pub(super) fn bind(
+    root: BorrowedFd<'_>,
+    base: &str,
+    source: &str,
+    target: &str,
+    recursive: bool,
+    attributes: u64,
+) -> Result<()> {
+    let source = path::find(path::directory(base)?.as_fd(), source)?;
+    let copy = mount::clone_tree(source.as_fd(), recursive)?;
+    mount::set_attributes(copy.as_fd(), attributes, recursive)?;
+    let target = if path::is_directory(source.as_fd())? {
+        path::make_directories(root, target)?
+    } else {
+        file_to_mount_on(root, target)?
+    };
+    mount::attach(copy.as_fd(), target.as_fd())
+}
+
+fn file_to_mount_on(root: BorrowedFd<'_>, target: &str) -> Result<OwnedFd> {
+    match path::find(root, target) {
+        Err(fail) if fail.errno == libc::ENOENT => {
+            let (parent, name) = path::parent(root, target)?;
+            path::open_in(parent.as_fd(), &name, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, 0o644)?;
+            path::find(root, target)
+        }
+        found => found,
+    }
+}
+
+/// A handle, or `None` where there is nothing: as runc does, a path of the list that this kernel does not have
+/// needs no protection.
+fn existing(root: BorrowedFd<'_>, path: &str) -> Result<Option<OwnedFd>> {
+    match path::find(root, path) {
+        Ok(found) => Ok(Some(found)),
+        Err(fail) if fail.errno == libc::ENOENT || fail.errno == libc::ENOTDIR => Ok(None),
+        Err(fail) => Err(fail),
+    }
+}
+
+pub(super) fn read_only(root: BorrowedFd<'_>, path: &str) -> Result<()> {
+    let Some(found) = existing(root, path)? else { return Ok(()) };
+    let copy = mount::clone_tree(found.as_fd(), true)?;
+    mount::set_attributes(copy.as_fd(), mount::RDONLY, true)?;
+    mount::attach(copy.as_fd(), found.as_fd())
+}
+
+pub(super) fn mask(root: BorrowedFd<'_>, path: &str) -> Result<()> {
+    let Some(found) = existing(root, path)? else { return Ok(()) };
+    let cover = if path::is_directory(found.as_fd())? {
+        mount::create("tmpfs", "tmpfs", &[], true, mount::RDONLY)?
+    } else {
+        mount::clone_tree(path::find(root, "/dev/null")?.as_fd(), false)?
+    };
+    mount::attach(cover.as_fd(), found.as_fd())
+}
+
+pub(super) fn read_only_root(root: BorrowedFd<'_>) -> Result<()> {
+    mount::set_attributes(root, mount::RDONLY, false)
+}

@@ -1,0 +1,184 @@
+//! Mounts by descriptor: open_tree(2), fsopen(2), mount_setattr(2), move_mount(2), Linux 5.12.
+
+use std::{
+    ffi::CStr,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
+
+use super::{Fail, Result, c_string, check, fd};
+
+const FSOPEN_CLOEXEC: u32 = 1;
+const FSMOUNT_CLOEXEC: u32 = 1;
+const FSCONFIG_SET_FLAG: u32 = 0;
+const FSCONFIG_SET_STRING: u32 = 1;
+const FSCONFIG_CMD_CREATE: u32 = 6;
+const OPEN_TREE_CLONE: u32 = 1;
+const OPEN_TREE_CLOEXEC: u32 = libc::O_CLOEXEC as u32;
+const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x4;
+const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
+const AT_RECURSIVE: u32 = 0x8000;
+const AT_EMPTY_PATH: u32 = libc::AT_EMPTY_PATH as u32;
+
+/// `MOUNT_ATTR_RDONLY`.
+pub(crate) const RDONLY: u64 = 1;
+
+/// struct mount_attr of mount_setattr(2).
+#[repr(C)]
+struct MountAttr {
+    attr_set: u64,
+    attr_clr: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+/// mount(2) of `/` with these propagation flags, and all below it.
+pub(crate) fn set_propagation(flags: libc::c_ulong) -> Result<()> {
+    mount2("none", "/", None, flags | libc::MS_REC)
+}
+
+/// mount(2) of a new file system at a path of this process's own view.
+pub(crate) fn attach_new(fstype: &'static str, target: &str, options: &str) -> Result<()> {
+    mount2(fstype, target, Some((fstype, options)), 0)
+}
+
+fn mount2(source: &str, target: &str, new: Option<(&str, &str)>, flags: libc::c_ulong) -> Result<()> {
+    let (source, target) = (c_string("mount", source)?, c_string("mount", target)?);
+    let (fstype, options) = new.unwrap_or_default();
+    let (fstype, options) = (c_string("mount", fstype)?, c_string("mount", options)?);
+    // SAFETY: the kernel reads four strings up to their NULs; they live through the call.
+    check("mount", unsafe {
+        libc::mount(source.as_ptr(), target.as_ptr(), fstype.as_ptr(), flags, options.as_ptr().cast())
+    })
+    .map(drop)
+}
+
+/// umount2(2) MNT_DETACH of a path of this process's own view.
+pub(crate) fn detach(target: &str) -> Result<()> {
+    let target = c_string("umount2", target)?;
+    // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
+    check("umount2", unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) }).map(drop)
+}
+
+/// A new file system, not attached to anything yet. The attributes are `MOUNT_ATTR_*`.
+pub(crate) fn create(
+    fstype: &str,
+    source: &str,
+    options: &[(String, Option<String>)],
+    read_only: bool,
+    attributes: u64,
+) -> Result<OwnedFd> {
+    let context = fsopen(fstype)?;
+    let with_log = |fail: Fail| {
+        let log = log(context.as_fd());
+        fail.with(log)
+    };
+    configure(context.as_fd(), FSCONFIG_SET_STRING, Some(c"source"), Some(source)).map_err(with_log)?;
+    if read_only {
+        configure(context.as_fd(), FSCONFIG_SET_FLAG, Some(c"ro"), None).map_err(with_log)?;
+    }
+    for (key, value) in options {
+        let key = c_string("fsconfig", key)?;
+        let command = if value.is_some() { FSCONFIG_SET_STRING } else { FSCONFIG_SET_FLAG };
+        configure(context.as_fd(), command, Some(&key), value.as_deref()).map_err(with_log)?;
+    }
+    configure(context.as_fd(), FSCONFIG_CMD_CREATE, None, None).map_err(with_log)?;
+    // SAFETY: fsmount touches no memory.
+    let mount = check("fsmount", unsafe {
+        libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, attributes as u32)
+    })
+    .map_err(with_log)?;
+    // SAFETY: the kernel has just made the descriptor and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(mount as i32) })
+}
+
+fn fsopen(fstype: &str) -> Result<OwnedFd> {
+    let fstype = c_string("fsopen", fstype)?;
+    // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
+    let fd = check("fsopen", unsafe { libc::syscall(libc::SYS_fsopen, fstype.as_ptr(), FSOPEN_CLOEXEC) })?;
+    // SAFETY: the kernel has just made the descriptor and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+fn configure(context: BorrowedFd<'_>, command: u32, key: Option<&CStr>, value: Option<&str>) -> Result<()> {
+    let value = value.map(|value| c_string("fsconfig", value)).transpose()?;
+    // SAFETY: the kernel reads key and value up to their NULs, each null where the command takes none; both live
+    // through the call.
+    check("fsconfig", unsafe {
+        libc::syscall(
+            libc::SYS_fsconfig,
+            context.as_raw_fd(),
+            command,
+            key.map_or(std::ptr::null(), CStr::as_ptr),
+            value.as_ref().map_or(std::ptr::null(), |value| value.as_ptr()),
+            0,
+        )
+    })
+    .map(drop)
+}
+
+/// What the file system says about its refusal, a line each.
+fn log(context: BorrowedFd<'_>) -> String {
+    let mut lines = Vec::new();
+    let mut buffer = [0; 1024];
+    while let Ok(count) = fd::read(context, &mut buffer) {
+        lines.push(String::from_utf8_lossy(&buffer[..count]).trim_start_matches("e ").trim().to_owned());
+    }
+    lines.join("; ")
+}
+
+/// A copy of the mount that something is on, with what is mounted below it where asked; not attached yet.
+pub(crate) fn clone_tree(from: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd> {
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
+    // SAFETY: the kernel reads an empty static string.
+    let fd = check("open_tree", unsafe { libc::syscall(libc::SYS_open_tree, from.as_raw_fd(), c"".as_ptr(), flags) })?;
+    // SAFETY: the kernel has just made the descriptor and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// mount_setattr(2): sets `MOUNT_ATTR_*` on a mount, and on those below it where asked.
+pub(crate) fn set_attributes(mount: BorrowedFd<'_>, attributes: u64, recursive: bool) -> Result<()> {
+    if attributes == 0 {
+        return Ok(());
+    }
+    let attr = MountAttr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let flags = AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
+    // SAFETY: the kernel reads an empty static string and `size_of(MountAttr)` bytes; both live through the call.
+    check("mount_setattr", unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attr,
+            std::mem::size_of::<MountAttr>(),
+        )
+    })
+    .map(drop)
+}
+
+/// move_mount(2): attaches a mount on top of what a handle says.
+pub(crate) fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: the kernel reads two empty static strings.
+    check("move_mount", unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            target.as_raw_fd(),
+            c"".as_ptr(),
+            MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH,
+        )
+    })
+    .map(drop)
+}
+
+/// pivot_root(2) into a mount: it becomes `/`, what was `/` is detached.
+pub(crate) fn pivot(root: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: fchdir touches no memory.
+    check("fchdir", unsafe { libc::fchdir(root.as_raw_fd()) })?;
+    // The old root is stacked on the new one, pivot_root(2) "pivot_root(".", ".")", and so needs no directory.
+    // SAFETY: the kernel reads two static strings.
+    check("pivot_root", unsafe { libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) })?;
+    detach(".")?;
+    super::system::change_directory("/")
+}

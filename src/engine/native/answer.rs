@@ -1,0 +1,162 @@
+//! From the launcher's report to an observation.
+
+use std::time::Duration;
+
+use caplab_init::wire::{
+    Answer, Case, CaseReport, ContainerReport, ExecReport, Exit, FileReport, FixtureKind, Phase, ProcessText, Refusal,
+    StepReport,
+};
+
+use super::words;
+use crate::{
+    engine::{ContainerState, EngineError, Facts, Job, Observation, Program, StepJob, StepJobKind, StepObservation},
+    errno::{Errno, Signal},
+    observe::{FileFacts, Outcome, Output, RefusedPhase, parse_process},
+};
+
+/// Understands a report.
+///
+/// # Errors
+/// Where /proc of this kernel was not understood: then nothing can be said about the container.
+pub(super) fn observation(job: &Job, case: &Case, report: CaseReport) -> Result<Observation, EngineError> {
+    let containers = report
+        .containers
+        .into_iter()
+        .zip(&case.containers)
+        .map(|(report, container)| match report {
+            ContainerReport::Running(text) => {
+                let facts = parse_process(&text).map_err(|what| {
+                    EngineError(format!("container {}: the effective config cannot be read: {what}", container.name))
+                })?;
+                Ok(ContainerState::Running(Box::new(facts)))
+            }
+            ContainerReport::Refused(refusal) => {
+                Ok(ContainerState::Refused(refused(&refusal, words::container(container, &refusal))))
+            }
+        })
+        .collect::<Result<Vec<_>, EngineError>>()?;
+    let steps = report.steps.into_iter().enumerate().zip(&job.steps);
+    let steps = steps.map(|((index, report), step)| understand(job, case, index, step, report)).collect();
+    Ok(Observation { containers, steps })
+}
+
+fn refused(refusal: &Refusal, message: String) -> Outcome {
+    let phase = if refusal.phase == Phase::Exec { RefusedPhase::Start } else { RefusedPhase::Create };
+    Outcome::Refused { phase, message }
+}
+
+fn plain(outcome: Outcome) -> StepObservation {
+    StepObservation {
+        outcome,
+        exit: None,
+        stdout: Output::default(),
+        stderr: Output::default(),
+        facts: None,
+        duration: Duration::ZERO,
+    }
+}
+
+fn understand(job: &Job, case: &Case, index: usize, step: &StepJob, report: StepReport) -> StepObservation {
+    match report {
+        StepReport::Exec(report) => exec(step, report),
+        StepReport::Refused(refusal) => plain(match refusal.phase {
+            Phase::Plumbing | Phase::Enter => Outcome::Unclear(words::step(case, index, &refusal)),
+            _ => refused(&refusal, words::step(case, index, &refusal)),
+        }),
+        StepReport::NotRunning { container } => plain(Outcome::Unclear(format!(
+            "container {} does not run: it was refused, or its command has ended; a container without `command` waits",
+            case.containers.get(usize::from(container)).map_or("?", |container| &container.name)
+        ))),
+        StepReport::Process(texts) => match texts.iter().map(parse_process).collect::<Result<Vec<_>, _>>() {
+            Ok(facts) => StepObservation { facts: Some(Facts::HostProcess(facts)), ..plain(Outcome::Observed) },
+            Err(what) => plain(Outcome::Unclear(format!("the process cannot be read from outside: {what}"))),
+        },
+        StepReport::File(report) => {
+            let path = match &step.kind {
+                StepJobKind::HostFile { path } => path.as_str(),
+                _ => "",
+            };
+            StepObservation { facts: Some(Facts::File(file(job, path, report))), ..plain(Outcome::Observed) }
+        }
+    }
+}
+
+fn exec(step: &StepJob, report: ExecReport) -> StepObservation {
+    let program = match &step.kind {
+        StepJobKind::Exec { program, .. } => program,
+        _ => &Program::Args,
+    };
+    let mut facts = None;
+    let outcome = match (program, report.exit) {
+        (_, Exit::TimedOut) => Outcome::TimedOut,
+        (_, Exit::Signal(signal)) => Outcome::Killed(Signal(signal)),
+        (Program::Args, Exit::Code(0)) => Outcome::Allowed,
+        (Program::Args, Exit::Code(code)) => Outcome::Failed(code),
+        (Program::Probe(_), Exit::Code(0)) => match postcard::from_bytes::<Answer>(&report.stdout) {
+            Ok(answer) => answered(answer),
+            Err(_) => Outcome::Unclear("the probe's answer was not understood".to_owned()),
+        },
+        (Program::Inspect, Exit::Code(0)) => match inspected(&report.stdout) {
+            Ok(process) => {
+                facts = Some(Facts::Process(Box::new(process)));
+                Outcome::Observed
+            }
+            Err(what) => Outcome::Unclear(format!("the facts inside were not understood: {what}")),
+        },
+        (Program::Probe(_) | Program::Inspect, Exit::Code(code)) => Outcome::Unclear(format!(
+            "the helper ended with status {code}: {}",
+            String::from_utf8_lossy(&report.stderr).trim_end()
+        )),
+    };
+    let is_command = matches!(program, Program::Args);
+    let output = |bytes: Vec<u8>, cut| Output { text: String::from_utf8_lossy(&bytes).into_owned(), cut };
+    StepObservation {
+        outcome,
+        exit: match report.exit {
+            Exit::Code(code) if is_command => Some(code),
+            _ => None,
+        },
+        // A probe's streams are the helper's own words to caplab, not the container's.
+        stdout: if is_command { output(report.stdout, report.stdout_cut) } else { Output::default() },
+        stderr: if is_command { output(report.stderr, report.stderr_cut) } else { Output::default() },
+        facts,
+        duration: Duration::from_nanos(report.nanos),
+    }
+}
+
+fn inspected(bytes: &[u8]) -> Result<crate::observe::ProcessFacts, String> {
+    let text: ProcessText = postcard::from_bytes(bytes).map_err(|error| error.to_string())?;
+    parse_process(&text)
+}
+
+fn answered(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Allowed { .. } => Outcome::Allowed,
+        Answer::Denied { errno, call } => Outcome::Denied { errno: Errno(errno), call },
+        Answer::Unavailable { errno, call } => {
+            Outcome::Unavailable(format!("{call}: {} ({})", Errno(errno), Errno(errno).description()))
+        }
+        Answer::Unclear { errno, call } => Outcome::Unclear(format!(
+            "{call} said {} ({}), which says nothing about permission",
+            Errno(errno),
+            Errno(errno).description()
+        )),
+    }
+}
+
+fn file(job: &Job, path: &str, report: FileReport) -> FileFacts {
+    let before = job.fixture.iter().find(|entry| entry.path == path);
+    let changed = match before.map(|entry| &entry.kind) {
+        Some(FixtureKind::File(content)) => !report.exists || *content != report.content,
+        Some(FixtureKind::Dir) => !report.exists,
+        None => report.exists,
+    };
+    FileFacts {
+        exists: report.exists,
+        mode: report.mode,
+        uid: report.uid,
+        gid: report.gid,
+        content: String::from_utf8_lossy(&report.content).into_owned(),
+        changed,
+    }
+}

@@ -1,0 +1,131 @@
+//! From OCI Specs to operations: the order of a setup is decided here and nowhere else.
+
+mod mounts;
+mod process;
+
+use caplab_init::wire::{Case, Container, DeviceNode, IdMap, Op, Program as WireProgram, Step, StepKind};
+use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
+
+use crate::engine::{ContainerJob, EngineError, Job, Program, StepJob, StepJobKind};
+
+/// Bytes kept of each stream of a step.
+const OUTPUT_LIMIT: u32 = 1 << 20;
+
+/// The devices that a runtime gives every container, runtime-spec config-linux.md "Default Devices".
+const DEVICES: [(&str, u32, u32); 6] = [
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/random", 1, 8),
+    ("/dev/urandom", 1, 9),
+    ("/dev/tty", 5, 0),
+];
+
+/// The links that a runtime gives every container, runtime-spec runtime-linux.md "Dev symbolic links".
+const LINKS: [(&str, &str); 5] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+    ("/dev/ptmx", "pts/ptmx"),
+];
+
+/// The whole case as the launcher takes it.
+///
+/// # Errors
+/// Where a Spec asks for something that this engine does not do.
+pub(super) fn case(job: &Job) -> Result<Case, EngineError> {
+    Ok(Case {
+        fixture: job.fixture.clone(),
+        containers: job.containers.iter().map(container).collect::<Result<_, _>>()?,
+        steps: job.steps.iter().map(step).collect::<Result<_, _>>()?,
+        output_limit: OUTPUT_LIMIT,
+    })
+}
+
+fn container(job: &ContainerJob) -> Result<Container, EngineError> {
+    let spec = &job.spec;
+    let linux = spec.linux().clone().unwrap_or_default();
+    let process = spec.process().as_ref().ok_or_else(|| EngineError(format!("container {}: no process", job.name)))?;
+    let program =
+        if job.pause { WireProgram::Pause } else { WireProgram::Command(process.args().clone().unwrap_or_default()) };
+    Ok(Container {
+        name: job.name.clone(),
+        namespaces: namespaces(&linux),
+        uid_map: id_map(linux.uid_mappings().as_deref()),
+        gid_map: id_map(linux.gid_mappings().as_deref()),
+        setup: setup(job, spec, &linux)?,
+        init: process::plan(process, program),
+    })
+}
+
+/// The operations of a setup, in runc's order (rootfs_linux.go prepareRootfs, then standard_init_linux.go).
+fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux) -> Result<Vec<Op>, EngineError> {
+    let maps = id_map(linux.gid_mappings().as_deref());
+    let mut ops = vec![Op::PrivateMounts, Op::Root];
+    let tree = &job.root;
+    ops.extend(tree.dirs.iter().map(|(path, mode)| Op::Dir { path: path.clone(), mode: *mode }));
+    ops.extend(tree.files.iter().map(|(path, mode, content)| Op::File {
+        path: path.clone(),
+        mode: *mode,
+        content: content.clone(),
+    }));
+    ops.extend(tree.symlinks.iter().map(|(path, target)| Op::Symlink { path: path.clone(), target: target.clone() }));
+    for mount in spec.mounts().iter().flatten() {
+        ops.push(mounts::plan(mount, &maps)?);
+    }
+    if mounts::own_dev(spec) {
+        let bind = linux.uid_mappings().as_ref().is_some_and(|maps| !maps.is_empty());
+        ops.extend(DEVICES.map(|(path, major, minor)| Op::Device {
+            node: DeviceNode { path: path.to_owned(), mode: 0o666, major, minor },
+            bind,
+        }));
+        ops.extend(LINKS.map(|(path, target)| Op::Symlink { path: path.to_owned(), target: target.to_owned() }));
+    }
+    ops.push(Op::Pivot);
+    ops.extend(spec.hostname().clone().map(Op::Hostname));
+    if namespaces(linux) & LinuxNamespaceType::Network as u64 != 0 {
+        ops.push(Op::LoopbackUp);
+    }
+    let mut sysctls: Vec<_> = linux.sysctl().iter().flatten().collect();
+    sysctls.sort();
+    ops.extend(sysctls.into_iter().map(|(name, value)| Op::Sysctl { name: name.clone(), value: value.clone() }));
+    // The paths before the root: over a path a mount is put, and the root's own flag does not reach it.
+    ops.extend(linux.readonly_paths().iter().flatten().cloned().map(Op::ReadonlyPath));
+    ops.extend(linux.masked_paths().iter().flatten().cloned().map(Op::MaskPath));
+    if spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false) {
+        ops.push(Op::ReadonlyRoot);
+    }
+    Ok(ops)
+}
+
+fn namespaces(linux: &Linux) -> u64 {
+    linux.namespaces().iter().flatten().fold(0, |flags, namespace| flags | namespace.typ() as u64)
+}
+
+fn id_map(lines: Option<&[LinuxIdMapping]>) -> Vec<IdMap> {
+    lines
+        .unwrap_or_default()
+        .iter()
+        .map(|line| IdMap { inside: line.container_id(), outside: line.host_id(), count: line.size() })
+        .collect()
+}
+
+fn step(step: &StepJob) -> Result<Step, EngineError> {
+    let index = |container: usize| {
+        u16::try_from(container).map_err(|_| EngineError("more containers than the engine can number".to_owned()))
+    };
+    let kind = match &step.kind {
+        StepJobKind::Exec { container, process, program } => {
+            let program = match program {
+                Program::Args => WireProgram::Command(process.args().clone().unwrap_or_default()),
+                Program::Probe(probe) => WireProgram::Probe(probe.clone()),
+                Program::Inspect => WireProgram::Inspect,
+            };
+            StepKind::Exec { container: index(*container)?, process: process::plan(process, program) }
+        }
+        StepJobKind::HostProcess { container } => StepKind::HostProcess { container: index(*container)? },
+        StepJobKind::HostFile { path } => StepKind::HostFile { path: path.clone() },
+    };
+    Ok(Step { timeout_ms: u32::try_from(step.timeout.as_millis()).unwrap_or(u32::MAX), kind })
+}

@@ -1,0 +1,78 @@
+//! A mount of the runtime-spec as an operation.
+
+use caplab_init::wire::{Base, IdMap, Op};
+use oci_spec::runtime::{Mount, Spec};
+
+use crate::engine::{EngineError, FIXTURE_ROOT};
+
+/// `MOUNT_ATTR_*` of mount_setattr(2) by the option words of mount(8).
+const ATTRIBUTES: [(&str, u64); 8] = [
+    ("ro", 0x1),
+    ("nosuid", 0x2),
+    ("nodev", 0x4),
+    ("noexec", 0x8),
+    ("noatime", 0x10),
+    ("strictatime", 0x20),
+    ("nodiratime", 0x80),
+    ("nosymfollow", 0x0020_0000),
+];
+
+/// Words that ask for what a new mount is anyway, or for a propagation that a mount in a private tree has anyway.
+const NO_OPS: [&str; 13] = [
+    "rw", "suid", "dev", "exec", "async", "relatime", "defaults", "private", "rprivate", "slave", "rslave", "bind",
+    "rbind",
+];
+
+/// The one operation that makes this mount.
+///
+/// # Errors
+/// Where an option is one that this engine does not do.
+pub(super) fn plan(mount: &Mount, gid_map: &[IdMap]) -> Result<Op, EngineError> {
+    let target = mount.destination().to_string_lossy().into_owned();
+    let source = mount.source().as_ref().map(|path| path.to_string_lossy().into_owned());
+    let words: Vec<&str> = mount.options().iter().flatten().map(String::as_str).collect();
+    let fstype = mount.typ().clone().unwrap_or_else(|| "bind".to_owned());
+    let attrs = words.iter().filter_map(|word| attribute(word)).fold(0, |all, one| all | one);
+    let rest: Vec<&str> =
+        words.iter().copied().filter(|word| attribute(word).is_none() && !NO_OPS.contains(word)).collect();
+    if fstype == "bind" || words.contains(&"bind") || words.contains(&"rbind") {
+        if let Some(unknown) = rest.first() {
+            return Err(EngineError(format!("mount {target}: a bind mount has no option `{unknown}`")));
+        }
+        let source = source.ok_or_else(|| EngineError(format!("mount {target}: a bind mount needs a source")))?;
+        let (from, source) = match source.strip_prefix(FIXTURE_ROOT) {
+            Some(inside) => (Base::Fixture, if inside.is_empty() { "/".to_owned() } else { inside.to_owned() }),
+            None => (Base::Host, source),
+        };
+        return Ok(Op::Bind { from, source, target, recursive: words.contains(&"rbind"), attrs });
+    }
+    let options = rest
+        .into_iter()
+        .filter(|word| has_group(word, gid_map))
+        .map(|word| match word.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (word.to_owned(), None),
+        })
+        .collect();
+    let read_only = words.contains(&"ro");
+    Ok(Op::Mount { source: source.unwrap_or_else(|| fstype.clone()), fstype, target, options, attrs, read_only })
+}
+
+/// Whether the group that an option names is there: devpts refuses `gid=5` (tty) in a user namespace that has no 5,
+/// and the engines then leave it out (moby and podman both do so for small maps).
+fn has_group(word: &str, gid_map: &[IdMap]) -> bool {
+    let Some(gid) = word.strip_prefix("gid=").and_then(|gid| gid.parse::<u32>().ok()) else { return true };
+    gid_map.is_empty()
+        || gid_map.iter().any(|line| (line.inside..line.inside.saturating_add(line.count)).contains(&gid))
+}
+
+fn attribute(word: &str) -> Option<u64> {
+    ATTRIBUTES.iter().find(|(name, _)| *name == word).map(|(_, attribute)| *attribute)
+}
+
+/// Whether the container has a /dev of its own to fill.
+pub(super) fn own_dev(spec: &Spec) -> bool {
+    spec.mounts().iter().flatten().any(|mount| {
+        mount.destination().as_os_str() == "/dev" && mount.typ().as_deref().is_some_and(|fstype| fstype == "tmpfs")
+    })
+}

@@ -1,0 +1,61 @@
+//! A process of the runtime-spec as operations on oneself.
+
+use caplab_init::wire::{Op, Process as WireProcess, Program};
+use oci_spec::runtime::{Capabilities, PosixRlimitType, Process};
+
+use crate::capability::CapSet;
+
+/// umask of a container's process where nothing else is said: runc's.
+const UMASK: u32 = 0o022;
+
+/// The operations in runc's order (init_linux.go finalizeNamespace): limits while they can still be raised, the
+/// bounding set while there is CAP_SETPCAP, the ids with the permitted set kept across them, then the sets.
+pub(super) fn plan(process: &Process, program: Program) -> WireProcess {
+    let user = process.user();
+    let mut ops = vec![Op::Umask(user.umask().unwrap_or(UMASK))];
+    for limit in process.rlimits().iter().flatten() {
+        ops.push(Op::Rlimit { resource: resource(limit.typ()), soft: limit.soft(), hard: limit.hard() });
+    }
+    let sets = process.capabilities().clone().unwrap_or_default();
+    let set = |capabilities: &Option<Capabilities>| capabilities.iter().flatten().collect::<CapSet>().0;
+    ops.push(Op::Bounding(set(sets.bounding())));
+    if user.uid() != 0 {
+        ops.push(Op::KeepCaps);
+    }
+    ops.push(Op::Groups(user.additional_gids().clone().unwrap_or_default()));
+    ops.push(Op::Gid(user.gid()));
+    ops.push(Op::Uid(user.uid()));
+    ops.push(Op::Chdir(process.cwd().to_string_lossy().into_owned()));
+    ops.push(Op::Capset {
+        effective: set(sets.effective()),
+        permitted: set(sets.permitted()),
+        inheritable: set(sets.inheritable()),
+    });
+    ops.push(Op::Ambient(set(sets.ambient())));
+    if process.no_new_privileges().unwrap_or(false) {
+        ops.push(Op::NoNewPrivs);
+    }
+    WireProcess { ops, program, env: process.env().clone().unwrap_or_default() }
+}
+
+/// `RLIMIT_*` of asm-generic/resource.h, which x86-64 and arm64 use.
+fn resource(limit: PosixRlimitType) -> u32 {
+    match limit {
+        PosixRlimitType::RlimitCpu => 0,
+        PosixRlimitType::RlimitFsize => 1,
+        PosixRlimitType::RlimitData => 2,
+        PosixRlimitType::RlimitStack => 3,
+        PosixRlimitType::RlimitCore => 4,
+        PosixRlimitType::RlimitRss => 5,
+        PosixRlimitType::RlimitNproc => 6,
+        PosixRlimitType::RlimitNofile => 7,
+        PosixRlimitType::RlimitMemlock => 8,
+        PosixRlimitType::RlimitAs => 9,
+        PosixRlimitType::RlimitLocks => 10,
+        PosixRlimitType::RlimitSigpending => 11,
+        PosixRlimitType::RlimitMsgqueue => 12,
+        PosixRlimitType::RlimitNice => 13,
+        PosixRlimitType::RlimitRtprio => 14,
+        PosixRlimitType::RlimitRttime => 15,
+    }
+}

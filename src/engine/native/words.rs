@@ -1,0 +1,168 @@
+//! What the kernel refused, in words: the call, the object, the errno, the likely cause, the remedy.
+
+use caplab_init::wire::{Base, Case, Container, Op, Phase, Refusal, StepKind};
+
+use crate::{engine::Job, errno::Errno};
+
+/// Of a container that could not be made.
+pub(super) fn container(container: &Container, refusal: &Refusal) -> String {
+    let object = match refusal.phase {
+        Phase::Clone => "a process in new namespaces".to_owned(),
+        Phase::IdMap => "the id maps of the user namespace".to_owned(),
+        Phase::Setup(index) => op(container.setup.get(index as usize)),
+        Phase::Process(index) => op(container.init.ops.get(index as usize)),
+        Phase::Exec => program(&container.init.program),
+        _ => "the helper's own work".to_owned(),
+    };
+    sentence(&object, refusal, cause(&refusal.phase, container_op(container, refusal), refusal.errno))
+}
+
+/// Of a step whose process could not be made.
+pub(super) fn step(case: &Case, index: usize, refusal: &Refusal) -> String {
+    let Some(StepKind::Exec { process, .. }) = case.steps.get(index).map(|step| &step.kind) else {
+        return sentence("a look at the fixture host", refusal, None);
+    };
+    let (object, op) = match refusal.phase {
+        Phase::Process(index) => {
+            let found = process.ops.get(index as usize);
+            (op(found), found)
+        }
+        Phase::Exec => (program(&process.program), None),
+        Phase::Enter => ("entering the container".to_owned(), None),
+        _ => ("the helper's own work".to_owned(), None),
+    };
+    sentence(&object, refusal, cause(&refusal.phase, op, refusal.errno))
+}
+
+/// Of a fixture host, or of the launcher itself.
+pub(super) fn fixture(job: &Job, refusal: &Refusal) -> String {
+    let (object, cause) = match refusal.phase {
+        Phase::Fixture(index) => {
+            let path = job.fixture.get(index as usize).map_or("?", |entry| entry.path.as_str());
+            let full = refusal.errno == nix::libc::ENOSPC;
+            (
+                format!("the fixture host's {path}"),
+                full.then_some("the fixture host may hold 64 MiB in 16,000 files; give it less"),
+            )
+        }
+        _ => (
+            "the lab host (its pid and mount namespaces)".to_owned(),
+            (refusal.errno == nix::libc::EPERM).then_some(
+                "this needs root with CAP_SYS_ADMIN: run as root (sudo), or in an outer container with --privileged",
+            ),
+        ),
+    };
+    sentence(&object, refusal, cause)
+}
+
+fn sentence(object: &str, refusal: &Refusal, cause: Option<&str>) -> String {
+    let errno = Errno(refusal.errno);
+    let mut text = format!("{}: {object}: {errno} ({})", refusal.call, errno.description());
+    if !refusal.detail.is_empty() {
+        text.push_str(&format!(" [{}]", refusal.detail));
+    }
+    if let Some(cause) = cause {
+        text.push_str("; ");
+        text.push_str(cause);
+    }
+    text
+}
+
+fn container_op<'a>(container: &'a Container, refusal: &Refusal) -> Option<&'a Op> {
+    match refusal.phase {
+        Phase::Setup(index) => container.setup.get(index as usize),
+        Phase::Process(index) => container.init.ops.get(index as usize),
+        _ => None,
+    }
+}
+
+/// What an operation is about.
+fn op(op: Option<&Op>) -> String {
+    match op {
+        None => "an operation".to_owned(),
+        Some(Op::PrivateMounts) => "making the mounts private".to_owned(),
+        Some(Op::Root) => "the root file system".to_owned(),
+        Some(Op::Dir { path, .. }) => format!("directory {path}"),
+        Some(Op::File { path, .. }) => format!("file {path}"),
+        Some(Op::Symlink { path, .. }) => format!("link {path}"),
+        Some(Op::Device { node, .. }) => format!("device {}", node.path),
+        Some(Op::Mount { fstype, target, .. }) => format!("{fstype} on {target}"),
+        Some(Op::Bind { from: Base::Fixture, source, target, .. }) => {
+            format!("the fixture host's {source} on {target}")
+        }
+        Some(Op::Bind { from: Base::Host, source, target, .. }) => format!("{source} on {target}"),
+        Some(Op::Pivot) => "the new root".to_owned(),
+        Some(Op::Hostname(name)) => format!("host name {name}"),
+        Some(Op::LoopbackUp) => "the loopback device".to_owned(),
+        Some(Op::Sysctl { name, value }) => format!("sysctl {name}={value}"),
+        Some(Op::ReadonlyPath(path)) => format!("read-only path {path}"),
+        Some(Op::MaskPath(path)) => format!("masked path {path}"),
+        Some(Op::ReadonlyRoot) => "the read-only root".to_owned(),
+        Some(Op::Rlimit { soft, hard, resource }) => format!("limit {resource} to {soft}:{hard}"),
+        Some(Op::Bounding(_)) => "the bounding set".to_owned(),
+        Some(Op::KeepCaps) => "keeping capabilities across setuid".to_owned(),
+        Some(Op::Groups(groups)) => format!("supplementary groups {groups:?}"),
+        Some(Op::Gid(gid)) => format!("gid {gid}"),
+        Some(Op::Uid(uid)) => format!("uid {uid}"),
+        Some(Op::Capset { .. }) => "the capability sets".to_owned(),
+        Some(Op::Ambient(_)) => "the ambient set".to_owned(),
+        Some(Op::NoNewPrivs) => "no_new_privs".to_owned(),
+        Some(Op::Umask(_)) => "the umask".to_owned(),
+        Some(Op::Chdir(path)) => format!("working directory {path}"),
+    }
+}
+
+fn program(program: &caplab_init::wire::Program) -> String {
+    match program {
+        caplab_init::wire::Program::Command(args) => {
+            format!("command {}", args.first().map_or("(none)", String::as_str))
+        }
+        _ => "the helper".to_owned(),
+    }
+}
+
+/// The likely cause and the remedy.
+fn cause(phase: &Phase, op: Option<&Op>, errno: i32) -> Option<&'static str> {
+    use nix::libc::{EACCES, EINVAL, ENODEV, ENOENT, ENOSPC, ENOSYS, EPERM};
+    Some(match (phase, op, errno) {
+        (Phase::Clone, _, EPERM) => "making namespaces needs CAP_SYS_ADMIN: run as root",
+        (Phase::Clone, _, ENOSPC) => {
+            "the machine's limit of namespaces is reached: raise sysctl user.max_user_namespaces and its siblings"
+        }
+        (Phase::Clone, _, ENOSYS) => "clone3 is not allowed here: an outer container's seccomp profile?",
+        (Phase::IdMap, _, EINVAL) => "uid and gid 0 of the container must be mapped: let a line of uidmap begin with 0",
+        (Phase::IdMap, _, EPERM) => "mapping other ids than one's own needs CAP_SETUID and CAP_SETGID",
+        (_, Some(Op::Mount { fstype, .. }), EPERM) if fstype == "proc" || fstype == "sysfs" => {
+            "in a user namespace the kernel gives a new one only where the machine's own is visible whole: \
+             is a path of it masked by an outer container?"
+        }
+        (_, Some(Op::Mount { .. }), ENODEV) => "this kernel does not have that file system",
+        (_, Some(Op::Mount { .. }), EINVAL) => "an option that the file system does not know or a value it refuses",
+        (_, Some(Op::Bind { from: Base::Fixture, .. }), ENOENT) => {
+            "the fixture host does not have it: name it under `host: {files: …}`"
+        }
+        (_, Some(Op::Bind { from: Base::Host, .. }), ENOENT) => "the machine does not have it",
+        (_, Some(Op::Bind { .. } | Op::Device { .. }), EACCES) => {
+            "the container's root, an ordinary user outside its user namespace, may not go through a directory above it"
+        }
+        (_, Some(Op::Uid(_) | Op::Gid(_) | Op::Groups(_)), EINVAL) => {
+            "that id is not in the container's user namespace: extend uidmap and gidmap"
+        }
+        (_, Some(Op::Capset { .. } | Op::Ambient(_)), EPERM) => {
+            "caplab's own bounding set lacks one of them, as in an outer container: `caplab doctor` names it"
+        }
+        (_, Some(Op::Rlimit { .. }), EPERM) => {
+            "raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace: ask for less"
+        }
+        (_, Some(Op::Sysctl { .. }), ENOENT) => "this kernel does not have that sysctl",
+        (_, Some(Op::Chdir(_)), ENOENT) => {
+            "the directory does not exist in the container: mount one there, or drop working_dir"
+        }
+        (_, Some(Op::Chdir(_)), EACCES) => "the user may not enter that directory",
+        (Phase::Exec, _, ENOENT) => {
+            "command not found in the container: `rootfs: host` gives it the machine's programs, toolbox has none"
+        }
+        (Phase::Exec, _, EACCES) => "not executable by that user, or on a mount with noexec",
+        _ => return None,
+    })
+}
