@@ -114,6 +114,9 @@ pub struct Container {
     /// Capabilities put into all five sets of every process whatever its user is. No key of the format sets
     /// this: it is how counterfactual/ gives a capability to a user whom `cap_add` does not reach.
     pub lifted: CapSet,
+    /// Capabilities taken out of all five sets of every process. No key of the format sets this either: it is how
+    /// counterfactual/ takes a capability away from a privileged container, which `cap_drop` does not reach.
+    pub withheld: CapSet,
     /// Line of the file, counted from 1, for a message.
     pub line: usize,
 }
