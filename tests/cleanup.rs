@@ -47,7 +47,10 @@ impl Machine {
             processes,
             namespaces,
             cgroups: folders(Path::new("/sys/fs/cgroup"), 3),
-            files: ["/tmp", "/var/tmp", "/dev/shm", "/run", "/mnt"].iter().flat_map(|dir| list(Path::new(dir))).collect(),
+            files: ["/tmp", "/var/tmp", "/dev/shm", "/run", "/mnt"]
+                .iter()
+                .flat_map(|dir| list(Path::new(dir)))
+                .collect(),
         }
     }
 
@@ -60,7 +63,10 @@ impl Machine {
             ("cgroup", &self.cgroups, &before.cgroups),
             ("file", &self.files, &before.files),
         ];
-        pairs.iter().flat_map(|(what, now, then)| now.difference(then).map(move |one| format!("{what} {one}"))).collect()
+        pairs
+            .iter()
+            .flat_map(|(what, now, then)| now.difference(then).map(move |one| format!("{what} {one}")))
+            .collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What this machine can do, what a case needs of it, and the fixture host that stands for it.
 
+pub mod fixture;
 pub mod machine;
 
 pub use machine::{CgroupVersion, Machine};

@@ -1,0 +1,81 @@
+//! Which of the five capability sets hold what, as each engine writes it into its Spec. The kernel transforms them
+//! once more at execve(2).
+
+use oci_spec::runtime::{Capabilities, LinuxCapabilities};
+
+use super::preset::{Facts, Inheritable, UserCapabilities};
+use crate::{
+    capability::{CapSet, Capability},
+    observe::CapSets,
+    scenario::model::{CapList, Container},
+};
+
+/// What the container may have at most: the preset's, less `cap_drop`, plus `cap_add`.
+pub(super) fn ceiling(container: &Container, facts: &Facts, machine: CapSet) -> CapSet {
+    if container.privileged {
+        return machine;
+    }
+    let mut granted = facts.capabilities.unwrap_or(machine);
+    // docker's order (moby, oci/caps/utils.go TweakCapabilities): dropped first, so that ALL with one added is that one.
+    granted = if container.cap_drop.all { CapSet::EMPTY } else { granted.difference(container.cap_drop.named) };
+    if container.cap_add.all {
+        granted = machine.difference(container.cap_drop.named);
+    }
+    granted.union(added(&container.cap_add))
+}
+
+fn added(list: &CapList) -> CapSet {
+    list.named
+}
+
+/// The sets of a process: of the container's own where `exec_as` is `None`, else of one that is executed as this uid.
+pub(super) fn sets(
+    container: &Container,
+    facts: &Facts,
+    ceiling: CapSet,
+    container_uid: u32,
+    exec_as: Option<u32>,
+) -> CapSets {
+    let uid = exec_as.unwrap_or(container_uid);
+    let inheritable = match facts.inheritable {
+        Inheritable::Empty => CapSet::EMPTY,
+        Inheritable::Full => ceiling,
+    };
+    let root =
+        CapSets { inheritable, permitted: ceiling, effective: ceiling, bounding: ceiling, ambient: CapSet::EMPTY };
+    let mut sets = match facts.users {
+        // moby, daemon/oci_linux.go WithCapabilities; `docker exec` copies the container's sets, whoever it is for.
+        UserCapabilities::BoundingOnly if container_uid == 0 => root,
+        UserCapabilities::BoundingOnly => CapSets { permitted: CapSet::EMPTY, effective: CapSet::EMPTY, ..root },
+        UserCapabilities::AddedAmbient if uid == 0 => root,
+        // libpod, specgen/generate/security_linux.go; `podman exec` as somebody else gives nothing.
+        UserCapabilities::AddedAmbient => {
+            let given =
+                if uid == container_uid { added(&container.cap_add).intersection(ceiling) } else { CapSet::EMPTY };
+            CapSets { inheritable: given, permitted: given, effective: given, bounding: ceiling, ambient: given }
+        }
+    };
+    for set in [&mut sets.inheritable, &mut sets.permitted, &mut sets.effective, &mut sets.bounding, &mut sets.ambient]
+    {
+        *set = set.union(container.lifted).difference(container.withheld);
+    }
+    sets
+}
+
+/// In the runtime-spec's words.
+pub(super) fn in_spec(sets: &CapSets) -> LinuxCapabilities {
+    let mut spec = LinuxCapabilities::default();
+    spec.set_inheritable(Some(names(sets.inheritable)))
+        .set_permitted(Some(names(sets.permitted)))
+        .set_effective(Some(names(sets.effective)))
+        .set_bounding(Some(names(sets.bounding)))
+        .set_ambient(Some(names(sets.ambient)));
+    spec
+}
+
+fn names(set: CapSet) -> Capabilities {
+    Capability::all()
+        .filter(|capability| set.contains(*capability))
+        .filter_map(|capability| capability.short_name().parse().ok())
+        .collect()
+}

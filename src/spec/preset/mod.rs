@@ -1,0 +1,87 @@
+//! Presets: whose defaults a container starts from. Each is a table of facts with its source; docs/presets.md has
+//! them for a reader.
+
+mod bare;
+mod docker;
+mod podman;
+
+use crate::{capability::CapSet, scenario::model::Preset};
+
+/// What an engine gives a container that asks for nothing.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// Capabilities; `None` is every one that the machine's root has.
+    pub(crate) capabilities: Option<CapSet>,
+    /// What the inheritable set holds.
+    pub(crate) inheritable: Inheritable,
+    /// What becomes of the sets of a user other than root.
+    pub(crate) users: UserCapabilities,
+    /// Supplementary groups.
+    pub(crate) groups: Groups,
+    /// A user without an entry in /etc/passwd is given one.
+    pub(crate) names_unknown_user: bool,
+    /// File systems, in the order they are mounted.
+    pub(crate) mounts: &'static [MountFact],
+    /// linux.readonlyPaths.
+    pub(crate) readonly_paths: &'static [&'static str],
+    /// linux.maskedPaths.
+    pub(crate) masked_paths: &'static [&'static str],
+    /// linux.sysctl.
+    pub(crate) sysctls: &'static [(&'static str, &'static str)],
+    /// Environment beyond PATH, HOSTNAME and HOME.
+    pub(crate) environment: &'static [(&'static str, &'static str)],
+    /// A cgroup namespace of its own also where cgroups are v1.
+    pub(crate) always_cgroup_namespace: bool,
+}
+
+/// What the inheritable set holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inheritable {
+    /// Nothing.
+    Empty,
+    /// What the permitted set holds.
+    Full,
+}
+
+/// What becomes of the sets of a user other than root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UserCapabilities {
+    /// The bounding set stays, the rest is empty.
+    BoundingOnly,
+    /// What `cap_add` names, ambient; `exec` as another user than the container's gets none.
+    AddedAmbient,
+}
+
+/// Which supplementary groups a process has, beyond `group_add`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Groups {
+    /// Its primary group and those /etc/group lists it in.
+    PrimaryAndMemberships,
+    /// The same for a user, none for root.
+    NoneForRoot,
+    /// None.
+    None,
+}
+
+/// A file system.
+#[derive(Debug)]
+pub(crate) struct MountFact {
+    /// Where.
+    pub(crate) target: &'static str,
+    /// Type.
+    pub(crate) fstype: &'static str,
+    /// Source, as mountinfo shows it.
+    pub(crate) source: &'static str,
+    /// Options, mount(8)'s words.
+    pub(crate) options: &'static [&'static str],
+}
+
+/// The facts of a preset.
+pub(crate) fn facts(preset: Preset) -> &'static Facts {
+    match preset {
+        Preset::Docker => &docker::DOCKER,
+        Preset::Docker20_10_13 => &docker::DOCKER_20_10_13,
+        Preset::Podman => &podman::PODMAN,
+        Preset::Bare => &bare::BARE,
+    }
+}

@@ -1,0 +1,63 @@
+//! podman as root, as podman 4.3.1 with runc 1.1.5 reports it (Debian 12).
+
+use super::{Facts, Groups, Inheritable, MountFact, UserCapabilities, docker};
+use crate::capability::CapSet;
+
+/// containers/common, pkg/config/default.go DefaultCapabilities: the 11 of 800405fb.
+const CAPABILITIES: CapSet = CapSet(0x8004_05fb);
+
+/// libpod, pkg/specgen/generate/oci.go over runtime-tools' defaults; /dev is noexec and /dev/shm smaller than docker's.
+const MOUNTS: &[MountFact] = &[
+    MountFact { target: "/proc", fstype: "proc", source: "proc", options: &["nosuid", "noexec", "nodev"] },
+    MountFact {
+        target: "/dev",
+        fstype: "tmpfs",
+        source: "tmpfs",
+        options: &["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"],
+    },
+    MountFact { target: "/sys", fstype: "sysfs", source: "sysfs", options: &["nosuid", "noexec", "nodev", "ro"] },
+    MountFact {
+        target: "/dev/pts",
+        fstype: "devpts",
+        source: "devpts",
+        options: &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
+    MountFact { target: "/dev/mqueue", fstype: "mqueue", source: "mqueue", options: &["nosuid", "noexec", "nodev"] },
+    MountFact {
+        target: "/dev/shm",
+        fstype: "tmpfs",
+        source: "shm",
+        options: &["nosuid", "noexec", "nodev", "mode=1777", "size=64000k"],
+    },
+];
+
+/// containers/common, pkg/config/default.go and libpod's security_linux.go.
+const MASKED_PATHS: &[&str] = &[
+    "/proc/acpi",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/fs/selinux",
+    "/sys/dev/block",
+];
+
+/// podman 4 as root.
+pub(super) const PODMAN: Facts = Facts {
+    capabilities: Some(CAPABILITIES),
+    inheritable: Inheritable::Empty,
+    users: UserCapabilities::AddedAmbient,
+    groups: Groups::NoneForRoot,
+    names_unknown_user: true,
+    mounts: MOUNTS,
+    readonly_paths: docker::READONLY_PATHS,
+    masked_paths: MASKED_PATHS,
+    // containers.conf: a ping for every group is what podman as root has set; measured "0 0" for groups.
+    sysctls: &[("net.ipv4.ping_group_range", "0 0")],
+    environment: &[("TERM", "xterm"), ("container", "podman")],
+    always_cgroup_namespace: false,
+};
