@@ -1,12 +1,193 @@
 //! What the kernel gave, against what the spec asked for.
 
-use oci_spec::runtime::Spec;
+use caplab_init::wire::IdMap;
+use oci_spec::runtime::{Capabilities, Linux, LinuxIdMapping, LinuxNamespaceType, Process, Spec};
 
-use super::ProcessFacts;
+use super::{CapSets, Mount, Namespace, NamespaceState, ProcessFacts};
+use crate::capability::CapSet;
 
-/// Every point in which the kernel gave something else than was asked for, each a sentence: "asked for
-/// CAP_NET_ADMIN in the effective set, the kernel did not give it".
+/// Every point in which the kernel gave a container's pid 1 something else than its Spec asked for, each a sentence:
+/// "asked for CAP_NET_ADMIN in the effective set, the kernel did not give it". The facts are those seen from outside,
+/// after execve(2).
 #[must_use]
-pub fn deviations(_spec: &Spec, _effective: &ProcessFacts) -> Vec<String> {
-    Vec::new()
+pub fn deviations(spec: &Spec, effective: &ProcessFacts) -> Vec<String> {
+    let default = Linux::default();
+    let linux = spec.linux().as_ref().unwrap_or(&default);
+    let mut found = Vec::new();
+    if let Some(process) = spec.process() {
+        credentials(process, linux, effective, &mut found);
+        limits(process, effective, &mut found);
+    }
+    namespaces(linux, effective, &mut found);
+    mounts(spec, linux, effective, &mut found);
+    found
+}
+
+fn credentials(process: &Process, linux: &Linux, effective: &ProcessFacts, found: &mut Vec<String>) {
+    let user = process.user();
+    let (uids, gids) = (lines(linux.uid_mappings()), lines(linux.gid_mappings()));
+    let mut id = |what: &str, inside: u32, map: &[IdMap], got: u32| match outside(map, inside) {
+        Some(wanted) if wanted == got => {}
+        Some(wanted) => {
+            found.push(format!("asked for {what} {inside} (the host's {wanted}), the kernel gave the host's {got}"))
+        }
+        None => found.push(format!("asked for {what} {inside}, which the id map does not have")),
+    };
+    id("uid", user.uid(), &uids, effective.uid);
+    id("gid", user.gid(), &gids, effective.gid);
+    let mut wanted: Vec<u32> =
+        user.additional_gids().iter().flatten().map(|gid| outside(&gids, *gid).unwrap_or(u32::MAX)).collect();
+    let mut got = effective.groups.clone();
+    (wanted.sort_unstable(), got.sort_unstable());
+    if wanted != got {
+        found.push(format!(
+            "asked for the supplementary groups {wanted:?} (as the host numbers them), the kernel gave {got:?}"
+        ));
+    }
+    for (what, map, got) in [("uid_map", &uids, &effective.uid_map), ("gid_map", &gids, &effective.gid_map)] {
+        let whole = [IdMap { inside: 0, outside: 0, count: u32::MAX }];
+        let wanted = if map.is_empty() { &whole[..] } else { map };
+        if wanted != got.as_slice() {
+            found.push(format!("asked for the {what} {}, the kernel gave {}", words(wanted), words(got)));
+        }
+    }
+    let no_new_privs = process.no_new_privileges().unwrap_or(false);
+    if no_new_privs != effective.no_new_privs {
+        found.push(format!("asked for no_new_privs {no_new_privs}, the kernel gave {}", effective.no_new_privs));
+    }
+    let wanted = after_execve(process);
+    let got = &effective.capabilities;
+    for (name, wanted, got) in [
+        ("inheritable", wanted.inheritable, got.inheritable),
+        ("permitted", wanted.permitted, got.permitted),
+        ("effective", wanted.effective, got.effective),
+        ("bounding", wanted.bounding, got.bounding),
+        ("ambient", wanted.ambient, got.ambient),
+    ] {
+        let (missing, beyond) = (wanted.difference(got), got.difference(wanted));
+        if !missing.is_empty() {
+            found.push(format!("asked for {missing} in the {name} set, the kernel did not give it"));
+        }
+        if !beyond.is_empty() {
+            found.push(format!("the kernel gave {beyond} in the {name} set, which was not asked for"));
+        }
+    }
+}
+
+/// The sets that execve(2) makes of those that were asked for, capabilities(7) "Transformation of capabilities
+/// during execve()", for a file without capabilities of its own.
+fn after_execve(process: &Process) -> CapSets {
+    let asked = process.capabilities().clone().unwrap_or_default();
+    let set = |names: &Option<Capabilities>| names.iter().flatten().collect::<CapSet>();
+    let (inheritable, bounding, ambient) = (set(asked.inheritable()), set(asked.bounding()), set(asked.ambient()));
+    let permitted = if process.user().uid() == 0 { inheritable.union(bounding) } else { ambient };
+    CapSets { inheritable, permitted, effective: permitted, bounding, ambient }
+}
+
+fn limits(process: &Process, effective: &ProcessFacts, found: &mut Vec<String>) {
+    for wanted in process.rlimits().iter().flatten() {
+        let name = wanted.typ().to_string().to_ascii_lowercase().replace("rlimit_", "");
+        let got = effective.limits.iter().find(|limit| limit.name == name);
+        if got.is_none_or(|got| (got.soft, got.hard) != (wanted.soft(), wanted.hard())) {
+            let got = got.map_or_else(|| "nothing".to_owned(), |got| format!("{}:{}", got.soft, got.hard));
+            found.push(format!(
+                "asked for the limit {name} {}:{}, the kernel gave {got}",
+                wanted.soft(),
+                wanted.hard()
+            ));
+        }
+    }
+}
+
+fn namespaces(linux: &Linux, effective: &ProcessFacts, found: &mut Vec<String>) {
+    let known = [
+        (Namespace::Cgroup, LinuxNamespaceType::Cgroup),
+        (Namespace::Ipc, LinuxNamespaceType::Ipc),
+        (Namespace::Mount, LinuxNamespaceType::Mount),
+        (Namespace::Network, LinuxNamespaceType::Network),
+        (Namespace::Pid, LinuxNamespaceType::Pid),
+        (Namespace::Time, LinuxNamespaceType::Time),
+        (Namespace::User, LinuxNamespaceType::User),
+        (Namespace::Uts, LinuxNamespaceType::Uts),
+    ];
+    let listed = linux.namespaces().as_deref().unwrap_or_default();
+    for (namespace, typ) in known {
+        let asked = listed.iter().any(|one| one.typ() == typ);
+        let state = effective.namespaces.iter().find(|(one, _)| *one == namespace).map(|(_, state)| *state);
+        match (asked, state) {
+            (true, Some(NamespaceState::New)) | (false, Some(NamespaceState::Host) | None) => {}
+            (true, _) => found.push(format!("asked for a {typ} namespace, the process is in the host's")),
+            (false, Some(NamespaceState::New)) => {
+                found.push(format!("the process is in a {typ} namespace of its own, which was not asked for"));
+            }
+        }
+    }
+}
+
+fn mounts(spec: &Spec, linux: &Linux, effective: &ProcessFacts, found: &mut Vec<String>) {
+    // The last mount at a target is the one that is seen.
+    let at = |target: &str| effective.mounts.iter().rev().find(|mount| mount.target == target);
+    let read_only = |mount: &Mount| mount.options.iter().any(|word| word == "ro");
+    for wanted in spec.mounts().iter().flatten() {
+        let target = wanted.destination().to_string_lossy();
+        let Some(got) = at(&target) else {
+            found.push(format!("asked for a mount at {target}, there is none"));
+            continue;
+        };
+        let bind = wanted.typ().as_deref() == Some("bind");
+        if let Some(fstype) = wanted.typ().as_ref().filter(|fstype| !bind && **fstype != got.fstype) {
+            found.push(format!("asked for {fstype} at {target}, there is {}", got.fstype));
+        }
+        let asked = |word: &str| wanted.options().iter().flatten().any(|option| option == word);
+        for word in ["ro", "nosuid", "nodev", "noexec"] {
+            let given = got.options.iter().any(|option| option == word);
+            if asked(word) && !given {
+                found.push(format!("asked for {target} {word}, the kernel gave {}", got.options.join(",")));
+            }
+            // A bind keeps what its source has and a user namespace may not clear.
+            if !asked(word) && given && !bind {
+                found.push(format!("the kernel gave {target} {word}, which was not asked for"));
+            }
+        }
+    }
+    let wanted = spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false);
+    match at("/") {
+        Some(root) if read_only(root) == wanted => {}
+        Some(root) => found.push(format!(
+            "asked for a root that is {}, the kernel gave {}",
+            if wanted { "read-only" } else { "writable" },
+            root.options.join(",")
+        )),
+        None => found.push("the process has no root mount".to_owned()),
+    }
+    // A path of these lists that the kernel does not have needs no mount: what is there must be covered.
+    for path in linux.readonly_paths().iter().flatten() {
+        if at(path).is_some_and(|mount| !read_only(mount)) {
+            found.push(format!("asked for {path} read-only, the kernel gave it writable"));
+        }
+    }
+}
+
+fn lines(mappings: &Option<Vec<LinuxIdMapping>>) -> Vec<IdMap> {
+    mappings
+        .iter()
+        .flatten()
+        .map(|line| IdMap { inside: line.container_id(), outside: line.host_id(), count: line.size() })
+        .collect()
+}
+
+/// What an id of the container is on the host.
+fn outside(map: &[IdMap], inside: u32) -> Option<u32> {
+    if map.is_empty() {
+        return Some(inside);
+    }
+    map.iter().find_map(|line| {
+        let offset = inside.checked_sub(line.inside).filter(|offset| *offset < line.count)?;
+        line.outside.checked_add(offset)
+    })
+}
+
+fn words(map: &[IdMap]) -> String {
+    let lines: Vec<_> = map.iter().map(|line| format!("\"{} {} {}\"", line.inside, line.outside, line.count)).collect();
+    lines.join(", ")
 }

@@ -1,7 +1,7 @@
 //! A process and a file as the kernel describes them.
 
+use caplab_init::wire::IdMap;
 pub use caplab_init::wire::Namespace;
-use caplab_init::wire::{IdMap, ProcessText};
 
 use crate::capability::CapSet;
 
@@ -128,12 +128,4 @@ pub struct FileFacts {
     pub content: String,
     /// Content differs from what the fixture began with.
     pub changed: bool,
-}
-
-/// Understands what the launcher or an inspect step read.
-///
-/// # Errors
-/// A text says which line of which file was not understood.
-pub fn parse_process(_text: &ProcessText) -> Result<ProcessFacts, String> {
-    Err("not built".into())
 }

@@ -3,9 +3,9 @@
 mod effective;
 mod facts;
 mod outcome;
+mod parse;
 
 pub use effective::deviations;
-pub use facts::{
-    CapSets, FileFacts, Limit, Mount, Namespace, NamespaceState, Process, ProcessFacts, Seccomp, parse_process,
-};
+pub use facts::{CapSets, FileFacts, Limit, Mount, Namespace, NamespaceState, Process, ProcessFacts, Seccomp};
 pub use outcome::{Outcome, Output, RefusedPhase, Stream};
+pub use parse::parse_process;

@@ -1,0 +1,60 @@
+//! Lists of capabilities.
+
+use super::{list, text};
+use crate::{
+    capability::{CapSet, Capability},
+    scenario::{
+        diagnostic::{Fault, Place},
+        model::CapList,
+        tree::{Node, Value},
+    },
+};
+
+/// One capability.
+pub(super) fn one(node: &Node) -> Result<Capability, Fault> {
+    named(node.at, text(node)?)
+}
+
+fn named(at: Place, name: &str) -> Result<Capability, Fault> {
+    Capability::from_name(name).ok_or_else(|| {
+        let fault = Fault::new(at, format!("no capability `{name}`"));
+        match Capability::nearest(name) {
+            Some(meant) => fault.help(format!("did you mean {meant}?")),
+            None => fault.help("capabilities(7) has their names"),
+        }
+    })
+}
+
+/// `[NET_ADMIN, ALL]`: what is added or dropped.
+pub(super) fn several(node: &Node) -> Result<CapList, Fault> {
+    let mut found = CapList::default();
+    for item in list(node)? {
+        let name = text(item)?;
+        if name.eq_ignore_ascii_case("all") {
+            found.all = true;
+        } else {
+            let capability = named(item.at, name)?;
+            if found.named.contains(capability) {
+                return Err(Fault::new(item.at, format!("{capability} is there twice")));
+            }
+            found.named = found.named.with(capability);
+        }
+    }
+    Ok(found)
+}
+
+/// What a set must hold: names, `none`, `ALL`, or the kernel's sixteen hexadecimal digits.
+pub(super) fn set(node: &Node) -> Result<CapList, Fault> {
+    let Value::Scalar { text, .. } = &node.value else { return several(node) };
+    let set = |named| Ok(CapList { all: false, named });
+    match text.as_str() {
+        "none" => set(CapSet::EMPTY),
+        "ALL" | "all" => Ok(CapList { all: true, named: CapSet::EMPTY }),
+        digits if digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            u64::from_str_radix(digits, 16)
+                .map_or_else(|_| Err(Fault::new(node.at, "no mask")), |mask| set(CapSet(mask)))
+        }
+        _ => Err(Fault::new(node.at, format!("`{text}` is no set of capabilities"))
+            .help("a list of names, `none`, `ALL`, or sixteen hexadecimal digits as /proc/PID/status has them")),
+    }
+}

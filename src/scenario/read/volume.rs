@@ -1,0 +1,110 @@
+//! Volumes and tmpfs.
+
+use super::{
+    Fields,
+    scalar::{boolean, path, path_text},
+    text,
+};
+use crate::scenario::{
+    diagnostic::{Fault, Place},
+    model::{Tmpfs, Volume, VolumeSource},
+    tree::{Node, Value},
+};
+
+/// `source:target[:ro]`, or the long form.
+pub(super) fn volume(node: &Node) -> Result<Volume, Fault> {
+    if let Value::Map(_) = node.value {
+        return long(node);
+    }
+    let text = text(node)?;
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, goal, option) = match parts.as_slice() {
+        [source, goal] => (source, goal, None),
+        [source, goal, option] => (source, goal, Some(*option)),
+        _ => {
+            return Err(Fault::new(node.at, format!("`{text}` is no volume")).help(
+                "`source:target` or `source:target:ro`; a volume without a source has nothing of the host in it",
+            ));
+        }
+    };
+    let read_only = match option {
+        None | Some("rw") => false,
+        Some("ro") => true,
+        Some(other) => {
+            return Err(Fault::new(node.at, format!("`{other}` is not supported yet as a volume's option"))
+                .help("`ro` or `rw`"));
+        }
+    };
+    if !source.starts_with('/') {
+        return Err(Fault::new(
+            node.at,
+            format!("`{source}` is no absolute path: named volumes are not supported yet"),
+        )
+        .help("the source is a path of the fixture host, `/etc:/mnt`"));
+    }
+    Ok(Volume { source: VolumeSource::Fixture(path_text(node.at, source)?), target: target(node.at, goal)?, read_only })
+}
+
+fn long(node: &Node) -> Result<Volume, Fault> {
+    let planned = ["bind", "volume", "tmpfs", "consistency"];
+    let fields = Fields::planned(node, "a volume", &["type", "source", "target", "read_only", "real_host"], &planned)?;
+    if let Some(kind) = fields.get("type") {
+        let word = text(kind)?;
+        if word != "bind" {
+            return Err(
+                Fault::new(kind.at, format!("a volume of type `{word}` is not supported yet")).help("`type: bind`")
+            );
+        }
+    }
+    let source = path(fields.required("source")?)?;
+    let goal = fields.required("target")?;
+    let real_host = fields.get("real_host").map(boolean).transpose()?.unwrap_or(false);
+    // What is of the real machine is read-only unless the file says otherwise.
+    let read_only = fields.get("read_only").map(boolean).transpose()?.unwrap_or(real_host);
+    let source = if real_host { VolumeSource::RealHost(source) } else { VolumeSource::Fixture(source) };
+    Ok(Volume { source, target: target(goal.at, text(goal)?)?, read_only })
+}
+
+/// Where something is mounted.
+fn target(at: Place, text: &str) -> Result<String, Fault> {
+    let target = path_text(at, text)?;
+    if target == "/" {
+        return Err(Fault::new(at, "a mount over the container's root").help("mount below it, `/mnt`"));
+    }
+    if ["/proc", "/sys", "/dev"].iter().any(|own| target == *own || target.starts_with(&format!("{own}/"))) {
+        return Err(Fault::new(at, format!("a mount at {target}, which is the kernel's own file system"))
+            .help("what the engines mount there is what is tested; mount somewhere else"));
+    }
+    Ok(target)
+}
+
+/// Option words that a tmpfs takes alone.
+const WORDS: [&str; 10] = ["ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "noatime", "strictatime"];
+
+/// `target[:options]`.
+pub(super) fn tmpfs(node: &Node) -> Result<Tmpfs, Fault> {
+    let text = text(node)?;
+    let (goal, options) = text.split_once(':').unwrap_or((text, ""));
+    let options: Vec<String> = options.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    for option in &options {
+        let valid = match option.split_once('=') {
+            None => WORDS.contains(&option.as_str()),
+            Some(("size", size)) => {
+                let digits = size.trim_end_matches(['k', 'm', 'g', 'K', 'M', 'G']);
+                size.len() - digits.len() <= 1 && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+            }
+            Some(("mode", mode)) => {
+                (3..=4).contains(&mode.len()) && mode.bytes().all(|byte| (b'0'..=b'7').contains(&byte))
+            }
+            Some(("uid" | "gid" | "nr_inodes", number)) => {
+                !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u32>().is_ok()
+            }
+            Some(_) => false,
+        };
+        if !valid {
+            return Err(Fault::new(node.at, format!("`{option}` is no option of a tmpfs"))
+                .help(format!("size=64m, mode=1777, uid=, gid=, nr_inodes=, {}", WORDS.join(", "))));
+        }
+    }
+    Ok(Tmpfs { target: target(node.at, goal)?, options })
+}
