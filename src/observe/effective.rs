@@ -38,7 +38,8 @@ fn credentials(process: &Process, linux: &Linux, effective: &ProcessFacts, found
     let mut wanted: Vec<u32> =
         user.additional_gids().iter().flatten().map(|gid| outside(&gids, *gid).unwrap_or(u32::MAX)).collect();
     let mut got = effective.groups.clone();
-    (wanted.sort_unstable(), got.sort_unstable());
+    wanted.sort_unstable();
+    got.sort_unstable();
     if wanted != got {
         found.push(format!(
             "asked for the supplementary groups {wanted:?} (as the host numbers them), the kernel gave {got:?}"
@@ -160,10 +161,19 @@ fn mounts(spec: &Spec, linux: &Linux, effective: &ProcessFacts, found: &mut Vec<
         )),
         None => found.push("the process has no root mount".to_owned()),
     }
-    // A path of these lists that the kernel does not have needs no mount: what is there must be covered.
-    for path in linux.readonly_paths().iter().flatten() {
-        if at(path).is_some_and(|mount| !read_only(mount)) {
-            found.push(format!("asked for {path} read-only, the kernel gave it writable"));
+    // /proc and /sys of a container are views of this machine's kernel: what they have here they have there. A path of
+    // the lists that this kernel does not have needs no cover.
+    let there = |path: &&String| std::fs::symlink_metadata(path.as_str()).is_ok();
+    for path in linux.readonly_paths().iter().flatten().filter(there) {
+        match at(path) {
+            Some(mount) if read_only(mount) => {}
+            Some(_) => found.push(format!("asked for {path} read-only, the kernel gave it writable")),
+            None => found.push(format!("asked for {path} read-only, it is as the kernel has it")),
+        }
+    }
+    for path in linux.masked_paths().iter().flatten().filter(there) {
+        if at(path).is_none_or(|mount| mount.root != "/null" && !(mount.fstype == "tmpfs" && read_only(mount))) {
+            found.push(format!("asked for {path} to be masked, it is seen"));
         }
     }
 }

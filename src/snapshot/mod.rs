@@ -1,1 +1,9 @@
-//! Not built yet.
+//! The reviewed picture of every case: what the kernel gave each container, and what came of each step.
+
+mod redact;
+mod section;
+mod store;
+mod weaker;
+
+pub use section::section;
+pub use store::{Comparison, SnapshotError, Store};

@@ -1,0 +1,205 @@
+//! Where snapshots lie: `snapshots/<area>/<name>.snap` in insta's format, one section a case.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use similar::TextDiff;
+
+use super::weaker::weaker;
+use crate::scenario::model::Scenario;
+
+/// The snapshots of a suite.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// A folder.
+    Folder(PathBuf),
+    /// Those that came with the binary: a scenario's file by its name.
+    Embedded(fn(&str) -> Option<&'static str>),
+}
+
+/// How a case's picture and the reviewed one differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Comparison {
+    /// Not at all.
+    Same,
+    /// There is no reviewed one.
+    Missing,
+    /// In these lines: a unified diff, the reviewed one first.
+    Different(String),
+}
+
+/// A snapshot that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The new picture shows less protection.
+    #[error("the new picture of {scenario} shows less protection:\n{}\nif that is what you mean: --accept-weaker", points.join("\n"))]
+    Weaker {
+        /// The scenario.
+        scenario: String,
+        /// Each point.
+        points: Vec<String>,
+    },
+    /// The file system refused.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        error: io::Error,
+    },
+    /// Snapshots that came with the binary.
+    #[error("the suite that came with the binary cannot be updated; run where scenarios/ is")]
+    Embedded,
+}
+
+/// A section: the case's name and its picture.
+type Section = (Option<String>, String);
+
+impl Store {
+    /// Compares one case. `cases` are the names of all cases of the scenario.
+    #[must_use]
+    pub fn compare(&self, scenario: &str, case: Option<&str>, section: &str, cases: &[Option<String>]) -> Comparison {
+        let Some(reviewed) = self.sections(scenario) else { return Comparison::Missing };
+        let Some((_, old)) = reviewed.iter().find(|(name, _)| name.as_deref() == case) else {
+            return Comparison::Missing;
+        };
+        if old != section {
+            return Comparison::Different(diff(old, section));
+        }
+        // One case speaks for what is left over of a former matrix.
+        let first = cases.first().map(Option::as_deref) == Some(case);
+        let stale: Vec<_> = reviewed.iter().filter(|(name, _)| !cases.contains(name)).collect();
+        if first && !stale.is_empty() {
+            let names: Vec<_> =
+                stale.iter().map(|(name, _)| format!("-case {}", name.as_deref().unwrap_or("(none)"))).collect();
+            return Comparison::Different(format!("cases that the scenario no longer has:\n{}\n", names.join("\n")));
+        }
+        Comparison::Same
+    }
+
+    /// Writes a case's picture into `.snap.new`, beside the reviewed one, for `cargo insta review`.
+    ///
+    /// # Errors
+    /// Those of the file system; where the snapshots came with the binary.
+    pub fn propose(&self, scenario: &Scenario, case: Option<&str>, section: &str) -> Result<(), SnapshotError> {
+        let Self::Folder(root) = self else { return Err(SnapshotError::Embedded) };
+        let reviewed = file(root, &scenario.name);
+        let proposed = reviewed.with_extension("snap.new");
+        let parent = reviewed.parent().unwrap_or(root);
+        let failed = |error| SnapshotError::Io { path: proposed.clone(), error };
+        fs::create_dir_all(parent).map_err(failed)?;
+        // nextest runs each case in a process of its own, and all write into one file.
+        let lock = File::open(parent).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        let known = [&proposed, &reviewed].into_iter().find_map(|path| fs::read_to_string(path).ok());
+        let mut sections = known.as_deref().map(split).unwrap_or_default();
+        replace(&mut sections, case, section);
+        write(&proposed, &join(scenario, sections)).map_err(failed)
+    }
+
+    /// Makes these pictures the reviewed ones; cases that are not among them keep theirs. True where that changed
+    /// anything.
+    ///
+    /// # Errors
+    /// A picture that shows less protection, unless `accept_weaker`; those of the file system.
+    pub fn update(&self, scenario: &Scenario, new: &[Section], accept_weaker: bool) -> Result<bool, SnapshotError> {
+        let Self::Folder(root) = self else { return Err(SnapshotError::Embedded) };
+        let path = file(root, &scenario.name);
+        let before = fs::read_to_string(&path).ok();
+        let mut sections = before.as_deref().map(split).unwrap_or_default();
+        let mut points = Vec::new();
+        for (case, section) in new {
+            if let Some((_, old)) = sections.iter().find(|(name, _)| name == case) {
+                points.extend(weaker(old, section).into_iter().map(|point| match case {
+                    Some(case) => format!("  [{case}] {point}"),
+                    None => format!("  {point}"),
+                }));
+            }
+            replace(&mut sections, case.as_deref(), section);
+        }
+        if !points.is_empty() && !accept_weaker {
+            return Err(SnapshotError::Weaker { scenario: scenario.name.clone(), points });
+        }
+        let text = join(scenario, sections);
+        if before.as_deref() == Some(&text) {
+            return Ok(false);
+        }
+        let failed = |error| SnapshotError::Io { path: path.clone(), error };
+        fs::create_dir_all(path.parent().unwrap_or(root)).map_err(failed)?;
+        write(&path, &text).map_err(failed)?;
+        // What was proposed is now accepted or outdated; that it was not there is as well.
+        fs::remove_file(path.with_extension("snap.new")).ok();
+        Ok(true)
+    }
+
+    fn sections(&self, scenario: &str) -> Option<Vec<Section>> {
+        match self {
+            Self::Folder(root) => fs::read_to_string(file(root, scenario)).ok().as_deref().map(split),
+            Self::Embedded(find) => find(scenario).map(split),
+        }
+    }
+}
+
+fn file(root: &Path, scenario: &str) -> PathBuf {
+    root.join(format!("{scenario}.snap"))
+}
+
+/// A unified diff, the reviewed picture first.
+fn diff(old: &str, new: &str) -> String {
+    TextDiff::from_lines(old, new).unified_diff().context_radius(2).header("reviewed", "now").to_string()
+}
+
+fn replace(sections: &mut Vec<Section>, case: Option<&str>, section: &str) {
+    match sections.iter_mut().find(|(name, _)| name.as_deref() == case) {
+        Some(known) => known.1 = section.to_owned(),
+        None => sections.push((case.map(str::to_owned), section.to_owned())),
+    }
+}
+
+/// The sections of a file, its header left away.
+fn split(file: &str) -> Vec<Section> {
+    let body = file.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).map_or(file, |(_, body)| body);
+    let mut sections: Vec<Section> = Vec::new();
+    for line in body.lines() {
+        if let Some(case) = line.strip_prefix("case ") {
+            sections.push((Some(case.to_owned()), String::new()));
+        } else {
+            if sections.is_empty() {
+                sections.push((None, String::new()));
+            }
+            if let Some((_, text)) = sections.last_mut() {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    sections
+}
+
+/// A file: insta's header, then the sections in the scenario's order; those of cases it no longer has are left out.
+fn join(scenario: &Scenario, sections: Vec<Section>) -> String {
+    let title = scenario.title.replace('\\', "\\\\").replace('"', "\\\"");
+    let mut text = format!("---\nsource: scenarios/{}.yaml\nexpression: \"{title}\"\n---\n", scenario.name);
+    for case in &scenario.cases {
+        if let Some((name, section)) = sections.iter().find(|(name, _)| *name == case.name) {
+            if let Some(name) = name {
+                text.push_str(&format!("case {name}\n"));
+            }
+            text.push_str(section);
+        }
+    }
+    text
+}
+
+/// All or nothing, whoever reads meanwhile.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(parent)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Observed against expected. Nothing here runs anything.
+
+mod facts;
+mod outcome;
+
+pub use outcome::opposite;
+
+use crate::{
+    engine::{ContainerState, Observation},
+    host::Machine,
+    observe::{Outcome, RefusedPhase},
+    result::{Finding, Skip, StepResult, Verdict},
+    scenario::{
+        describe,
+        model::{Action, Case, Container, ContainerExpect, RefusedAt},
+    },
+};
+
+/// What the verdict says to each step. Whether a `because` holds is added by whoever runs the counterfactual.
+#[must_use]
+pub fn steps(case: &Case, machine: &Machine, seen: &Observation) -> Vec<StepResult> {
+    let steps = case.steps.iter().zip(&seen.steps);
+    steps
+        .map(|(step, seen)| {
+            let (kind, within, findings) = match &step.action {
+                Action::Run { expect, .. } => ("run", Some(step.within), outcome::findings(expect, seen)),
+                Action::Probe { expect, .. } => ("probe", Some(step.within), outcome::findings(expect, seen)),
+                Action::Inspect(expect) => ("inspect", Some(step.within), facts::inspect(expect, machine, seen)),
+                Action::HostProcess { container, expect } => {
+                    ("host", Some(*container), facts::process(expect, &case.host, seen))
+                }
+                Action::HostFile { expect, .. } => ("host", None, facts::file(expect, seen)),
+            };
+            StepResult {
+                id: step.id.clone(),
+                kind,
+                within: within.map(|index| case.containers[index].name.clone()),
+                what: describe::action(&step.action, &case.containers),
+                capture: step.capture.clone(),
+                seen: seen.clone(),
+                findings,
+                because: None,
+                line: step.line,
+            }
+        })
+        .collect()
+}
+
+/// The verdict on a case. `deviations` are points in which the kernel gave a container something else than was asked
+/// for: then nothing that was seen counts. `snapshot` are findings of the comparison with the reviewed picture.
+#[must_use]
+pub fn conclude(
+    case: &Case,
+    containers: &[(String, ContainerState)],
+    steps: &[StepResult],
+    deviations: &[String],
+    snapshot: &[String],
+) -> Verdict {
+    if !deviations.is_empty() {
+        return Verdict::Error(deviations.to_vec());
+    }
+    let mut failed = Vec::new();
+    let mut errors = Vec::new();
+    let mut unavailable = Vec::new();
+    for (container, (_, state)) in case.containers.iter().zip(containers) {
+        failed.extend(started(container, state));
+    }
+    for step in steps {
+        // In a container that rightly did not start there is nothing to take a step in.
+        let refused = case.containers.iter().any(|one| {
+            step.kind != "host" && Some(&one.name) == step.within.as_ref() && one.expect != ContainerExpect::Started
+        });
+        if refused {
+            continue;
+        }
+        for finding in &step.findings {
+            let place = step.within.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+            let text = format!(
+                "step {} (line {}), {}{place}: expected {}, seen {}",
+                step.id, step.line, step.what, finding.expected, finding.seen
+            );
+            match (&step.seen.outcome, finding.error) {
+                (Outcome::Unavailable(_), _) => unavailable.push(text),
+                (_, true) => errors.push(text),
+                (_, false) => failed.push(text),
+            }
+        }
+        if let Some(because) = step.because.as_ref().filter(|because| !because.flipped) {
+            failed.push(format!(
+                "step {} (line {}), {}: not because of {}: with {} it is still {}, so something else decides",
+                step.id,
+                step.line,
+                step.what,
+                describe::control(&because.control),
+                because.change,
+                outcome::words(&because.outcome),
+            ));
+        }
+    }
+    failed.extend(snapshot.iter().cloned());
+    if !failed.is_empty() {
+        Verdict::Fail(failed)
+    } else if !errors.is_empty() {
+        Verdict::Error(errors)
+    } else if !unavailable.is_empty() {
+        Verdict::Skip(Skip { reason: unavailable.join("; "), remedy: None })
+    } else {
+        Verdict::Pass
+    }
+}
+
+fn started(container: &Container, state: &ContainerState) -> Option<String> {
+    let (name, line) = (&container.name, container.line);
+    match (container.expect, state) {
+        (ContainerExpect::Started, ContainerState::Running(_)) => None,
+        (ContainerExpect::Started, ContainerState::Refused(outcome)) => {
+            Some(format!("container {name} (line {line}) did not start: {}", outcome::words(outcome)))
+        }
+        (ContainerExpect::Refused(at), ContainerState::Running(_)) => {
+            Some(format!("container {name} (line {line}): expected refused({}), it started", phase(at)))
+        }
+        (ContainerExpect::Refused(at), ContainerState::Refused(outcome)) => match (at, outcome) {
+            (RefusedAt::Create, Outcome::Refused { phase: RefusedPhase::Create, .. })
+            | (RefusedAt::Start, Outcome::Refused { phase: RefusedPhase::Start, .. }) => None,
+            _ => Some(format!(
+                "container {name} (line {line}): expected refused({}), seen {}",
+                phase(at),
+                outcome::words(outcome)
+            )),
+        },
+    }
+}
+
+fn phase(at: RefusedAt) -> &'static str {
+    match at {
+        RefusedAt::Create => "create",
+        RefusedAt::Start => "start",
+    }
+}
+
+/// An outcome in words, `denied(EPERM) by mount(tmpfs)`.
+#[must_use]
+pub fn words(outcome: &Outcome) -> String {
+    outcome::words(outcome)
+}
+
+fn finding(expected: impl Into<String>, seen: impl Into<String>) -> Finding {
+    Finding { expected: expected.into(), seen: seen.into(), error: false }
+}
