@@ -17,3 +17,5 @@ pub mod spec;
 pub mod suite;
 mod text;
 pub mod verdict;
+
+pub use suite::Suite;

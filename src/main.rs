@@ -1,3 +1,8 @@
-//! The command line.
+//! The command line: arguments in, exit status out.
 #![forbid(unsafe_code)]
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(caplab::cli::main(std::env::args_os()))
+}

@@ -1,2 +1,7 @@
-//! The suite as tests.
-fn main() {}
+//! The suite as tests: each case one.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    caplab::Suite::new("scenarios").run()
+}

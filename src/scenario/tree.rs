@@ -98,6 +98,7 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
         match self.parser.next_event() {
+            Some(Ok((Event::Comment(..), _))) => self.next(),
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
                 let marker = error.marker();

@@ -6,4 +6,4 @@ mod store;
 mod weaker;
 
 pub use section::section;
-pub use store::{Comparison, SnapshotError, Store};
+pub use store::{Comparison, Section, SnapshotError, Store};

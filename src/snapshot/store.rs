@@ -56,7 +56,7 @@ pub enum SnapshotError {
 }
 
 /// A section: the case's name and its picture.
-type Section = (Option<String>, String);
+pub type Section = (Option<String>, String);
 
 impl Store {
     /// Compares one case. `cases` are the names of all cases of the scenario.

@@ -1,0 +1,154 @@
+//! `caplab run`.
+
+use std::{
+    collections::BTreeMap,
+    env, thread,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+
+use super::{Format, complain, print_json, select::select};
+use crate::{
+    host::Machine,
+    report::{Tally, json, pretty::Reporter},
+    result::{CaseResult, Verdict},
+    runner::{self, Context, Outcome},
+    scenario::model::Scenario,
+    snapshot::{Section, Store},
+};
+
+/// Arguments of `caplab run`.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Files, folders, or parts of names: `capabilities/sweep`, `iptables`, `sweep[cap=KILL`; all where there is none
+    #[arg(value_name = "PATH|FILTER")]
+    what: Vec<String>,
+    /// Cases at the same time [default: as many as there are processors]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    jobs: Option<u16>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value = "pretty")]
+    format: Format,
+    /// Make what is seen the reviewed snapshots
+    #[arg(long)]
+    update: bool,
+    /// Let --update write a picture that shows less protection than the reviewed one
+    #[arg(long, requires = "update")]
+    accept_weaker: bool,
+    /// A skipped case fails
+    #[arg(long)]
+    deny_skip: bool,
+    /// Seconds that a step may take where its author said nothing
+    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
+    timeout: Duration,
+    /// Let scenarios look at the real machine's paths, where they ask for that
+    #[arg(long)]
+    trust_host: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("seconds, more than 0, at most 3600".to_owned()),
+    }
+}
+
+impl Run {
+    pub(super) fn main(self) -> u8 {
+        let selection = match select(&self.what) {
+            Ok(selection) => selection,
+            Err(message) => return complain(&message),
+        };
+        if self.update && matches!(selection.store, Store::Embedded(_)) {
+            return complain("--update needs the folder of the scenarios: run it where scenarios/ is");
+        }
+        let started = Instant::now();
+        let context = Context {
+            machine: Machine::probe(self.trust_host),
+            timeout: self.timeout,
+            store: selection.store.clone(),
+            update: self.update,
+            propose: !self.update && env::var_os("CI").is_none() && matches!(selection.store, Store::Folder(_)),
+        };
+        let cases = selection.cases();
+        let pretty = self.format == Format::Pretty;
+        let mut reporter = Reporter::new(cases.len());
+        let mut tally = Tally::default();
+        let mut documents = Vec::new();
+        for diagnostic in selection.scenarios.iter().filter_map(|loaded| loaded.as_ref().err()) {
+            tally.invalid += 1;
+            if pretty {
+                reporter.invalid(diagnostic);
+            } else {
+                documents.push(json::invalid(diagnostic));
+            }
+        }
+        let must_run = env::var_os("CAPLAB_MUST_RUN").is_some_and(|value| value == "1");
+        let mut updates = Updates::default();
+        let jobs = self.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
+        runner::run_all(&context, &cases, jobs, |Outcome { scenario, result, picture, .. }| {
+            let result = deny(result, self.deny_skip, must_run);
+            tally.count(&result);
+            if self.update {
+                updates.add(scenario, &result, picture);
+            }
+            if pretty {
+                reporter.case(scenario, &result);
+            } else {
+                documents.push(json::result(&result));
+            }
+        });
+        let (updated, refused) = updates.write(&context.store, self.accept_weaker);
+        if pretty {
+            reporter.finish(&tally, &updated);
+        } else {
+            let millis = started.elapsed().as_secs_f64() * 1000.0;
+            print_json(&json::document(&context.machine, &tally, millis, documents));
+        }
+        for message in &refused {
+            complain(message);
+        }
+        if refused.is_empty() { tally.exit_code() } else { tally.exit_code().max(1) }
+    }
+}
+
+/// A skip that must not be is a failure.
+fn deny(mut result: CaseResult, deny_skip: bool, must_run: bool) -> CaseResult {
+    if let Verdict::Skip(skip) = &result.verdict
+        && (deny_skip || (must_run && skip.remedy.is_some()))
+    {
+        let remedy = skip.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        result.verdict = Verdict::Fail(vec![format!("not run: {}{remedy}", skip.reason)]);
+    }
+    result
+}
+
+/// New pictures, a scenario at a time. Those of a case that is not as expected are not written: first the scenario or
+/// the engine is mended.
+#[derive(Default)]
+struct Updates<'a> {
+    scenarios: BTreeMap<String, (&'a Scenario, Vec<Section>)>,
+}
+
+impl<'a> Updates<'a> {
+    fn add(&mut self, scenario: &'a Scenario, result: &CaseResult, picture: Option<String>) {
+        if let (Verdict::Pass, Some(picture)) = (&result.verdict, picture) {
+            let entry = self.scenarios.entry(scenario.name.clone()).or_insert_with(|| (scenario, Vec::new()));
+            entry.1.push((result.case.clone(), picture));
+        }
+    }
+
+    /// Names of the scenarios whose snapshot changed, and why others could not be written.
+    fn write(self, store: &Store, accept_weaker: bool) -> (Vec<String>, Vec<String>) {
+        let (mut updated, mut refused) = (Vec::new(), Vec::new());
+        for (name, (scenario, pictures)) in self.scenarios {
+            match store.update(scenario, &pictures, accept_weaker) {
+                Ok(true) => updated.push(name),
+                Ok(false) => {}
+                Err(error) => refused.push(error.to_string()),
+            }
+        }
+        (updated, refused)
+    }
+}

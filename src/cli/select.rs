@@ -1,0 +1,143 @@
+//! Which scenarios and cases the arguments mean.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    report::pretty,
+    scenario::{self, discover, model::Case, model::Scenario},
+    snapshot::Store,
+    suite::{Loaded, Source},
+    text::nearest,
+};
+
+/// What was selected.
+pub(super) struct Selection {
+    /// Scenarios, and what is wrong with those that are invalid.
+    pub(super) scenarios: Vec<Loaded>,
+    /// Where their snapshots lie.
+    pub(super) store: Store,
+    filters: Vec<String>,
+}
+
+/// Selects by path (a file or folder that exists) or by name: a scenario's or a case's, or a part of it.
+///
+/// # Errors
+/// Where an argument means nothing, for the reader.
+pub(super) fn select(arguments: &[String]) -> Result<Selection, String> {
+    let is_path = |argument: &&String| {
+        (argument.ends_with(".yaml")
+            || argument.ends_with(".yml")
+            || argument.starts_with(['.', '/'])
+            || argument.ends_with('/'))
+            || argument.as_str() == "scenarios"
+    };
+    let (paths, filters): (Vec<&String>, Vec<&String>) = arguments.iter().partition(is_path);
+    let filters: Vec<String> = filters.into_iter().cloned().collect();
+    if paths.is_empty() {
+        return by_name(filters);
+    }
+    let mut scenarios = Vec::new();
+    let mut store = None;
+    for path in paths {
+        let path = Path::new(path);
+        let root = root_of(path);
+        store.get_or_insert_with(|| Source::Folder(root.clone()).store());
+        if path.is_dir() {
+            let files = discover::files(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            if files.is_empty() {
+                return Err(format!("{}: no scenario below it; a scenario is a .yaml file", path.display()));
+            }
+            scenarios.extend(files.iter().map(|(_, file)| scenario::read(&discover::name(&root, file), file)));
+        } else if path.exists() {
+            scenarios.push(scenario::read(&discover::name(&root, path), path));
+        } else {
+            return Err(format!("{}: no such file or folder", path.display()));
+        }
+    }
+    let store = store.unwrap_or_else(|| Source::here().store());
+    let mut selection = Selection { scenarios, store, filters };
+    selection.narrow();
+    Ok(selection)
+}
+
+fn by_name(filters: Vec<String>) -> Result<Selection, String> {
+    let source = Source::here();
+    let names = source.names().map_err(|error| format!("the scenarios cannot be read: {error}"))?;
+    for filter in &filters {
+        let part = filter.split('[').next().unwrap_or(filter);
+        if !names.iter().any(|name| name.contains(part)) {
+            let help = match nearest(
+                part,
+                names
+                    .iter()
+                    .map(|name| name.rsplit('/').next().unwrap_or(name))
+                    .chain(names.iter().map(String::as_str)),
+            ) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => "`caplab list` tells what there is".to_owned(),
+            };
+            return Err(format!("no scenario has `{filter}` in its name; {help}"));
+        }
+    }
+    let wanted = |name: &&String| {
+        filters.is_empty() || filters.iter().any(|filter| name.contains(filter.split('[').next().unwrap_or(filter)))
+    };
+    let scenarios = names.iter().filter(wanted).map(|name| source.load(name)).collect();
+    let mut selection = Selection { scenarios, store: source.store(), filters };
+    selection.narrow();
+    let any = selection.scenarios.iter().any(|loaded| {
+        loaded.as_ref().map_or(true, |scenario| scenario.cases.iter().any(|case| selection.has(scenario, case)))
+    });
+    if !any {
+        return Err(format!(
+            "no case is named like `{}`; `caplab list` tells what there is",
+            selection.filters.join("`, `")
+        ));
+    }
+    Ok(selection)
+}
+
+impl Selection {
+    /// The cases, in the order of the suite.
+    pub(super) fn cases(&self) -> Vec<(&Scenario, &Case)> {
+        let scenarios = self.scenarios.iter().flatten();
+        scenarios
+            .flat_map(|scenario| scenario.cases.iter().map(move |case| (scenario, case)))
+            .filter(|(scenario, case)| self.has(scenario, case))
+            .collect()
+    }
+
+    fn has(&self, scenario: &Scenario, case: &Case) -> bool {
+        let name = pretty::name(&scenario.name, case.name.as_deref());
+        self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter.as_str()))
+    }
+
+    /// Leaves away scenarios that no filter means.
+    fn narrow(&mut self) {
+        let scenarios = std::mem::take(&mut self.scenarios);
+        self.scenarios = scenarios
+            .into_iter()
+            .filter(|loaded| match loaded {
+                Ok(scenario) => scenario.cases.iter().any(|case| self.has(scenario, case)),
+                Err(_) => true,
+            })
+            .collect();
+    }
+}
+
+/// The folder that a scenario's name counts from: the nearest one above named `scenarios`, else the one it lies in.
+fn root_of(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let named = absolute.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "scenarios"));
+    // Counted from the path as it was given, so that messages show it as the reader wrote it.
+    let up = match named {
+        Some(root) => absolute.strip_prefix(root).map_or(0, |below| below.components().count()),
+        None => usize::from(!path.is_dir()),
+    };
+    let root = path.ancestors().nth(up).filter(|root| *root != Path::new("") || path.is_relative());
+    match root {
+        Some(root) if root == Path::new("") => PathBuf::from("."),
+        Some(root) => root.to_owned(),
+        None => absolute.ancestors().nth(up).unwrap_or(&absolute).to_owned(),
+    }
+}

@@ -1,0 +1,221 @@
+//! For programs: the one document of `--format json`. Its keys are a contract.
+
+use caplab_init::wire::IdMap;
+use serde_json::{Map, Value, json};
+
+use super::Tally;
+use crate::{
+    engine::{ContainerState, Facts},
+    host::{CgroupVersion, Machine},
+    observe::{CapSets, NamespaceState, Outcome, ProcessFacts, RefusedPhase, Seccomp},
+    result::{CaseResult, StepResult, Verdict},
+    scenario::{Diagnostic, describe},
+};
+
+/// The whole document.
+#[must_use]
+pub fn document(machine: &Machine, tally: &Tally, duration_ms: f64, results: Vec<Value>) -> Value {
+    json!({
+        "caplab": env!("CARGO_PKG_VERSION"),
+        "engine": "native",
+        "host": host(machine),
+        "summary": {
+            "passed": tally.passed,
+            "failed": tally.failed + tally.invalid,
+            "skipped": tally.skipped,
+            "errored": tally.errored,
+            "duration_ms": round(duration_ms),
+        },
+        "results": results,
+    })
+}
+
+/// The machine.
+#[must_use]
+pub fn host(machine: &Machine) -> Value {
+    json!({
+        "kernel": machine.kernel,
+        "uid": machine.uid,
+        "bounding": machine.bounding.names(),
+        "cgroup": match machine.cgroup {
+            CgroupVersion::V1 => "v1",
+            CgroupVersion::V2 => "v2",
+            CgroupVersion::None => "none",
+        },
+        "userns": machine.userns,
+    })
+}
+
+/// A file that is no valid scenario.
+#[must_use]
+pub fn invalid(diagnostic: &Diagnostic) -> Value {
+    json!({
+        "scenario": diagnostic.scenario, "case": null, "engine": "native", "verdict": "fail",
+        "reason": diagnostic.to_string(), "duration_ms": 0.0, "containers": {}, "steps": [],
+    })
+}
+
+/// One case.
+#[must_use]
+pub fn result(result: &CaseResult) -> Value {
+    let (verdict, reason) = match &result.verdict {
+        Verdict::Pass => ("pass", Value::Null),
+        Verdict::Fail(findings) => ("fail", json!(findings.join("\n"))),
+        Verdict::Skip(skip) => ("skip", json!(skip.reason)),
+        Verdict::Error(findings) => ("error", json!(findings.join("\n"))),
+    };
+    let containers: Map<String, Value> = result
+        .containers
+        .iter()
+        .map(|(name, state)| {
+            let value = match state {
+                ContainerState::Running(facts) => json!({"effective": process(facts)}),
+                ContainerState::Refused(refused) => json!({"refused": outcome(refused)}),
+            };
+            (name.clone(), value)
+        })
+        .collect();
+    json!({
+        "scenario": result.scenario,
+        "case": result.case,
+        "engine": result.engine,
+        "verdict": verdict,
+        "reason": reason,
+        "duration_ms": round(result.duration.as_secs_f64() * 1000.0),
+        "containers": containers,
+        "steps": result.steps.iter().map(step).collect::<Vec<_>>(),
+    })
+}
+
+fn step(step: &StepResult) -> Value {
+    let run = step.kind == "run";
+    let facts = match &step.seen.facts {
+        None => json!({}),
+        Some(Facts::Process(facts)) => process(facts),
+        Some(Facts::HostProcess(lineage)) => {
+            let mut facts = lineage.first().map(process).unwrap_or_default();
+            facts["parents"] = lineage.iter().skip(1).map(|parent| parent.command.as_str()).collect();
+            facts
+        }
+        Some(Facts::File(file)) => json!({
+            "exists": file.exists, "mode": format!("{:04o}", file.mode), "uid": file.uid, "gid": file.gid,
+            "changed": file.changed, "content": file.content,
+        }),
+    };
+    json!({
+        "id": step.id,
+        "kind": step.kind,
+        "in": step.within,
+        "what": step.what,
+        "line": step.line,
+        "outcome": outcome(&step.seen.outcome),
+        "exit": step.seen.exit,
+        "stdout": if run { json!(step.seen.stdout.text) } else { Value::Null },
+        "stderr": if run { json!(step.seen.stderr.text) } else { Value::Null },
+        "truncated": step.seen.stdout.cut || step.seen.stderr.cut,
+        "facts": facts,
+        "ok": step.findings.is_empty() && step.because.as_ref().is_none_or(|because| because.flipped),
+        "findings": step.findings.iter().map(|finding| json!({"expected": finding.expected, "seen": finding.seen})).collect::<Vec<_>>(),
+        "because": step.because.as_ref().map(|because| json!({
+            "control": describe::control(&because.control),
+            "change": because.change,
+            "flipped": because.flipped,
+            "outcome": outcome(&because.outcome),
+        })),
+    })
+}
+
+fn outcome(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Allowed => json!({"kind": "allowed"}),
+        Outcome::Denied { errno, call } => json!({"kind": "denied", "errno": errno.to_string(), "call": call}),
+        Outcome::Killed(signal) => json!({"kind": "killed", "signal": signal.to_string()}),
+        Outcome::Failed(code) => json!({"kind": "failed", "exit": code}),
+        Outcome::Refused { phase, message } => {
+            let phase = match phase {
+                RefusedPhase::Create => "create",
+                RefusedPhase::Start => "start",
+            };
+            json!({"kind": "refused", "phase": phase, "message": message})
+        }
+        Outcome::Unavailable(reason) => json!({"kind": "unavailable", "reason": reason}),
+        Outcome::TimedOut => json!({"kind": "timed out"}),
+        Outcome::Observed => json!({"kind": "observed"}),
+        Outcome::Unclear(reason) => json!({"kind": "unclear", "reason": reason}),
+    }
+}
+
+fn process(facts: &ProcessFacts) -> Value {
+    let namespaces: Map<String, Value> = facts
+        .namespaces
+        .iter()
+        .map(|(namespace, state)| {
+            let state = if *state == NamespaceState::New { "new" } else { "host" };
+            (describe::namespace(*namespace).to_owned(), json!(state))
+        })
+        .collect();
+    let mounts: Vec<Value> = facts
+        .mounts
+        .iter()
+        .map(|mount| {
+            json!({
+                "target": mount.target, "type": mount.fstype, "source": mount.source, "root": mount.root,
+                "options": mount.options, "super_options": mount.super_options,
+            })
+        })
+        .collect();
+    let limits: Map<String, Value> = facts
+        .limits
+        .iter()
+        .map(|limit| (limit.name.to_owned(), json!({"soft": amount(limit.soft), "hard": amount(limit.hard)})))
+        .collect();
+    let processes: Vec<Value> = facts
+        .processes
+        .iter()
+        .map(|process| json!({"pid": process.pid, "uid": process.uid, "command": process.command}))
+        .collect();
+    json!({
+        "capabilities": sets(&facts.capabilities),
+        "uid": facts.uid,
+        "gid": facts.gid,
+        "groups": facts.groups,
+        "uid_map": lines(&facts.uid_map),
+        "gid_map": lines(&facts.gid_map),
+        "no_new_privs": facts.no_new_privs,
+        "seccomp": match facts.seccomp {
+            Seccomp::Disabled => "disabled",
+            Seccomp::Strict => "strict",
+            Seccomp::Filter => "filter",
+        },
+        "namespaces": namespaces,
+        "mounts": mounts,
+        "limits": limits,
+        "command": facts.command,
+        "hostname": if facts.hostname.is_empty() { Value::Null } else { json!(facts.hostname) },
+        "processes": processes,
+    })
+}
+
+fn sets(sets: &CapSets) -> Value {
+    json!({
+        "inheritable": sets.inheritable.names(),
+        "permitted": sets.permitted.names(),
+        "effective": sets.effective.names(),
+        "bounding": sets.bounding.names(),
+        "ambient": sets.ambient.names(),
+    })
+}
+
+fn lines(map: &[IdMap]) -> Vec<String> {
+    map.iter().map(|line| format!("{} {} {}", line.inside, line.outside, line.count)).collect()
+}
+
+/// JSON's numbers do not hold 2^64 - 1.
+fn amount(limit: u64) -> Value {
+    if limit == u64::MAX { json!("unlimited") } else { json!(limit) }
+}
+
+/// Milliseconds to a microsecond.
+fn round(millis: f64) -> f64 {
+    (millis * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,7 @@
+//! Runs cases: what is lacking, the case, its counterfactuals, its snapshot, the verdict.
+
+mod case;
+mod pool;
+
+pub use case::{Context, run};
+pub use pool::{Outcome, run_all};
