@@ -79,15 +79,21 @@ fn effective(out: &mut String, container: &Container, spec: &Spec, facts: &Proce
     }
 }
 
+/// The five sets, those that hold the same in one line.
 fn sets(out: &mut String, depth: usize, sets: &CapSets, machine: &Machine) {
-    for (name, set) in [
+    let all = [
         ("inheritable", sets.inheritable),
         ("permitted", sets.permitted),
         ("effective", sets.effective),
         ("bounding", sets.bounding),
         ("ambient", sets.ambient),
-    ] {
-        line(out, depth, format_args!("{name}: {}", names(set, machine)));
+    ];
+    for (index, (_, set)) in all.iter().enumerate() {
+        if all[..index].iter().any(|(_, other)| other == set) {
+            continue;
+        }
+        let same: Vec<_> = all.iter().filter(|(_, other)| other == set).map(|(name, _)| *name).collect();
+        line(out, depth, format_args!("{}: {}", same.join(", "), names(*set, machine)));
     }
 }
 

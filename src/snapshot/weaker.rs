@@ -73,8 +73,9 @@ impl Picture {
                 (0, _) => part = text.trim_end_matches(':'),
                 (2, "containers") => container = text.trim_end_matches(':'),
                 (4, "containers") => {
-                    if let Some((name, value)) = text.split_once(": ") {
-                        picture.facts.insert(format!("{container} {name}"), value.to_owned());
+                    if let Some((names, value)) = text.split_once(": ") {
+                        let names = names.split(", ").map(|name| format!("{container} {name}"));
+                        picture.facts.extend(names.map(|name| (name, value.to_owned())));
                     }
                 }
                 (6, "containers") => {
@@ -98,13 +99,13 @@ impl Picture {
 mod tests {
     use super::*;
 
-    const OLD: &str = "containers:\n  box:\n    effective: CAP_CHOWN\n    no_new_privs: true\n    namespaces: pid new, user host\n    \
+    const OLD: &str = "containers:\n  box:\n    permitted, effective: CAP_CHOWN\n    no_new_privs: true\n    namespaces: pid new, user host\n    \
         mounts:\n      /mnt fixture:/etc ro\nsteps:\n  1 in box, mount: denied(EPERM)\n";
 
     #[test]
     fn what_protects_less_is_named() {
         let new = OLD
-            .replace("effective: CAP_CHOWN", "effective: CAP_CHOWN, CAP_KILL")
+            .replace("permitted, effective: CAP_CHOWN", "permitted: CAP_CHOWN\n    effective: CAP_CHOWN, CAP_KILL")
             .replace("no_new_privs: true", "no_new_privs: false")
             .replace("pid new", "pid host")
             .replace("/etc ro", "/etc rw")

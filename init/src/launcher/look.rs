@@ -24,7 +24,7 @@ pub(super) fn process(pid: i32) -> ProcessText {
 }
 
 /// Name and identity of each namespace of a process; one that the kernel does not have is left out.
-pub(super) fn namespaces(pid: &str) -> Vec<(String, String)> {
+pub(crate) fn namespaces(pid: &str) -> Vec<(String, String)> {
     let identity = |name: &str| fs::read_link(format!("/proc/{pid}/ns/{name}")).ok();
     NAMESPACES
         .into_iter()

@@ -12,6 +12,8 @@ mod exec;
 mod fixture;
 mod look;
 
+pub(crate) use look::namespaces;
+
 use std::{
     fs::File,
     os::fd::{AsFd, OwnedFd},

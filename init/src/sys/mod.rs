@@ -1,5 +1,6 @@
 //! System calls: each a function that takes safe values and says which call failed and how.
 
+pub(crate) mod attempt;
 pub(crate) mod credentials;
 pub(crate) mod fd;
 pub(crate) mod mount;

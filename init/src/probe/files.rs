@@ -1,0 +1,90 @@
+//! Probes of files and directories.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown as set_owner},
+};
+
+use caplab_init::wire::{Answer, ChmodTarget, OpenMode};
+
+use super::Meaning;
+use crate::sys::{Fail, attempt};
+
+/// A path that leads nowhere says nothing about permission.
+const NOWHERE: [i32; 3] = [libc::ENOENT, libc::ENOTDIR, libc::ELOOP];
+
+/// A read-only mount is a protection like another.
+const READ_ONLY: [i32; 1] = [libc::EROFS];
+
+const PATH: Meaning<'_> = Meaning { denied: &READ_ONLY, allowed: &[], unavailable: &NOWHERE };
+
+pub(super) fn open(path: &str, mode: OpenMode) -> Answer {
+    let (words, flags) = match mode {
+        OpenMode::Read => ("O_RDONLY", libc::O_RDONLY),
+        OpenMode::Write => ("O_WRONLY", libc::O_WRONLY),
+        OpenMode::Append => ("O_WRONLY|O_APPEND", libc::O_WRONLY | libc::O_APPEND),
+        OpenMode::Create => ("O_WRONLY|O_CREAT|O_EXCL", libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL),
+    };
+    let opened = attempt::open(path, flags);
+    if opened.is_ok() && mode == OpenMode::Create {
+        // Who may create may remove, but for a sticky directory, where it is the owner, which it is.
+        attempt::remove(path).ok();
+    }
+    let meaning = Meaning {
+        denied: &READ_ONLY,
+        // A program that runs: asked after the permission (deny_write_access).
+        allowed: &[libc::ETXTBSY],
+        // A file that is there already is not created; a device or FIFO may have nothing behind it.
+        unavailable: &[libc::ENOENT, libc::ENOTDIR, libc::ELOOP, libc::EEXIST, libc::ENXIO, libc::ENODEV],
+    };
+    meaning.of(&format!("open({path}, {words})"), opened)
+}
+
+pub(super) fn write_sysctl(name: &str) -> Answer {
+    let path = format!("/proc/sys/{}", name.replace('.', "/"));
+    PATH.of(&format!("open({path}, O_WRONLY)"), attempt::open(&path, libc::O_WRONLY))
+}
+
+pub(super) fn mknod(dir: &str) -> Answer {
+    let path = format!("{}/.caplab-{}", dir.trim_end_matches('/'), std::process::id());
+    let made = attempt::make_device(&path, 1, 3);
+    if made.is_ok() {
+        attempt::remove(&path).ok();
+    }
+    PATH.of(&format!("mknod({dir}/…, S_IFCHR, 1:3)"), made)
+}
+
+pub(super) fn chown(path: &str, uid: u32, gid: u32) -> Answer {
+    let call = format!("chown({path}, {uid}, {gid})");
+    let before = match fs::metadata(path) {
+        Ok(before) => before,
+        Err(error) => return PATH.of::<()>(&format!("stat({path})"), Err(Fail::io("stat")(error))),
+    };
+    let changed = set_owner(path, Some(uid), Some(gid)).map_err(Fail::io("chown"));
+    if changed.is_ok() {
+        set_owner(path, Some(before.uid()), Some(before.gid())).ok();
+        // The kernel takes set-uid and set-gid away with the owner.
+        fs::set_permissions(path, before.permissions()).ok();
+    }
+    PATH.of(&call, changed)
+}
+
+pub(super) fn chmod(path: &str, target: ChmodTarget) -> Answer {
+    let before = match fs::metadata(path) {
+        Ok(before) => before.permissions(),
+        Err(error) => return PATH.of::<()>(&format!("stat({path})"), Err(Fail::io("stat")(error))),
+    };
+    let bits = match target {
+        ChmodTarget::Same => before.mode() & 0o7777,
+        ChmodTarget::Bits(bits) => bits,
+    };
+    let changed = fs::set_permissions(path, fs::Permissions::from_mode(bits)).map_err(Fail::io("chmod"));
+    if changed.is_ok() && target != ChmodTarget::Same {
+        fs::set_permissions(path, before).ok();
+    }
+    PATH.of(&format!("chmod({path}, {bits:04o})"), changed)
+}
+
+pub(super) fn chroot(path: &str) -> Answer {
+    PATH.of(&format!("chroot({path})"), attempt::change_root(path))
+}
