@@ -25,11 +25,8 @@ pub(super) struct Selection {
 /// Where an argument means nothing, for the reader.
 pub(super) fn select(arguments: &[String]) -> Result<Selection, String> {
     let is_path = |argument: &&String| {
-        (argument.ends_with(".yaml")
-            || argument.ends_with(".yml")
-            || argument.starts_with(['.', '/'])
-            || argument.ends_with('/'))
-            || argument.as_str() == "scenarios"
+        let looks = argument.ends_with(".yaml") || argument.ends_with(".yml") || argument.starts_with(['.', '/']);
+        looks || Path::new(argument.as_str()).exists()
     };
     let (paths, filters): (Vec<&String>, Vec<&String>) = arguments.iter().partition(is_path);
     let filters: Vec<String> = filters.into_iter().cloned().collect();

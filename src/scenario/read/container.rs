@@ -108,7 +108,7 @@ pub(in crate::scenario) fn container(name: &str, at: Place, node: &Node) -> Resu
     };
     check_targets(&container, volumes, tmpfs_nodes)?;
     if let (true, Some(dropped)) = (container.privileged, fields.get("cap_drop")) {
-        return Err(Fault::new(dropped.at, "`cap_drop` beside `privileged`: docker ignores it, podman does not")
+        return Err(Fault::new(dropped.at, "`cap_drop` beside `privileged`, which docker ignores")
             .help("leave `privileged` away and name what is wanted with `cap_add`"));
     }
     let both = container.cap_add.named.intersection(container.cap_drop.named);
@@ -138,12 +138,12 @@ fn choice<T: Copy>(node: &Node, what: &str, known: &[(&str, T)], planned: &[&str
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
     if planned.iter().any(|name| word.starts_with(name)) {
         return Err(Fault::new(node.at, format!("{what} `{word}` is not supported yet"))
-            .help(format!("there is {}", names.join(", "))));
+            .help(format!("there is `{}`", names.join("`, `"))));
     }
     let fault = Fault::new(node.at, format!("no {what} `{word}`"));
     Err(match nearest(word, names.iter().copied()) {
         Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-        None => fault.help(format!("there is {}", names.join(", "))),
+        None => fault.help(format!("there is `{}`", names.join("`, `"))),
     })
 }
 

@@ -1,0 +1,284 @@
+//! The command line as a user meets it: exit statuses, selection, JSON, snapshots.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Whether containers can be made here; where not, the test says so and is over. Must it run, it fails.
+fn root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    assert!(root || std::env::var_os("CAPLAB_MUST_RUN").is_none(), "needs root");
+    if !root {
+        println!("not run: needs root");
+    }
+    root
+}
+
+/// A folder with these scenarios, in which caplab is called.
+struct Lab(TempDir);
+
+const PASSING: &str = "title: It passes\ncontainer: {preset: docker}\nsteps:\n  - probe: mount\n    expect: {denied: EPERM}\n    because: {capability: SYS_ADMIN}\n";
+
+impl Lab {
+    fn new(scenarios: &[(&str, &str)]) -> Self {
+        let lab = Self(tempfile::tempdir().expect("a folder"));
+        for (name, text) in scenarios {
+            lab.write(name, text);
+        }
+        lab
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path().join("scenarios").join(format!("{name}.yaml"));
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("written");
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn call(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_caplab"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env("CI", "true")
+            .env_remove("CAPLAB_MUST_RUN")
+            .output()
+            .expect("caplab starts")
+    }
+
+    /// Standard output, after the exit status was found to be this.
+    fn says(&self, status: i32, arguments: &[&str]) -> String {
+        let output = self.call(arguments);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(status), "caplab {arguments:?}\n{out}\n{err}");
+        format!("{out}{err}")
+    }
+
+    fn json(&self, status: i32, arguments: &[&str]) -> Value {
+        let output = self.call(arguments);
+        assert_eq!(output.status.code(), Some(status), "{}", String::from_utf8_lossy(&output.stdout));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+}
+
+#[test]
+fn a_snapshot_is_missing_then_written_then_compared() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new(&[("area/one", PASSING)]);
+    assert!(lab.says(1, &["run"]).contains("no snapshot of it yet"));
+    assert!(lab.says(0, &["run", "--update"]).contains("snapshot written"));
+    assert!(lab.says(0, &["run"]).contains("1 passed, 0 failed, 0 skipped"));
+    let snapshot = lab.path().join("snapshots/area/one.snap");
+    let text = fs::read_to_string(&snapshot).expect("the snapshot");
+    assert!(text.starts_with("---\nsource: scenarios/area/one.yaml\nexpression: \"It passes\"\n---\n"), "{text}");
+    fs::write(&snapshot, text.replace("no_new_privs: false", "no_new_privs: true")).expect("written");
+    let said = lab.says(1, &["run"]);
+    assert!(said.contains("-    no_new_privs: true") && said.contains("+    no_new_privs: false"), "{said}");
+    // The new picture shows less protection than the reviewed one.
+    assert!(lab.says(1, &["run", "--update"]).contains("--accept-weaker"));
+    lab.says(0, &["run", "--update", "--accept-weaker"]);
+    lab.says(0, &["run"]);
+}
+
+#[test]
+fn a_case_of_a_former_matrix_is_seen_and_removed() {
+    if !root() {
+        return;
+    }
+    let matrix = |caps: &str| {
+        format!(
+            "title: It passes\nmatrix: {{cap: {caps}}}\ncontainer: {{cap_add: [\"${{cap}}\"]}}\nsteps:\n  - probe: mount\n    expect: {{denied: EPERM}}\n"
+        )
+    };
+    let lab = Lab::new(&[("area/one", &matrix("[NET_ADMIN, SYS_TIME]"))]);
+    lab.says(0, &["run", "--update"]);
+    assert!(lab.says(0, &["run"]).contains("2 passed"));
+    lab.write("area/one", &matrix("[NET_ADMIN]"));
+    assert!(lab.says(1, &["run"]).contains("-case cap=SYS_TIME"));
+    lab.says(0, &["run", "--update"]);
+    assert!(lab.says(0, &["run"]).contains("1 passed"));
+}
+
+#[test]
+fn a_failure_shows_expected_and_seen() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new(&[(
+        "area/one",
+        &PASSING.replace("{denied: EPERM}", "allowed").replace("    because: {capability: SYS_ADMIN}\n", ""),
+    )]);
+    let said = lab.says(1, &["run"]);
+    assert!(said.contains("step 1 (line 4), mount in box: expected allowed, seen denied(EPERM)"), "{said}");
+    assert!(said.contains("CAP_CHOWN"), "the effective config is shown: {said}");
+}
+
+#[test]
+fn what_passes_for_another_reason_fails() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new(&[("area/one", &PASSING.replace("SYS_ADMIN", "NET_ADMIN"))]);
+    let said = lab.says(1, &["run"]);
+    assert!(
+        said.contains("not because of capability:CAP_NET_ADMIN: with CAP_NET_ADMIN given it is still denied(EPERM)"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_bad_file_is_one_failure_and_not_the_end() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new(&[("area/bad", "titel: x\n"), ("area/good", PASSING)]);
+    lab.says(2, &["run", "--update"]);
+    let said = lab.says(2, &["run"]);
+    assert!(said.contains("bad.yaml:1:1") && said.contains("1 passed"), "{said}");
+    let document = lab.json(2, &["run", "--format", "json"]);
+    assert_eq!(document["results"].as_array().expect("results").len(), 2);
+    assert!(lab.says(2, &["check", "scenarios"]).contains("did you mean `title`?"));
+    lab.says(0, &["check", "scenarios/area/good.yaml"]);
+}
+
+#[test]
+fn json_is_one_document_of_the_contract() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new(&[("area/one", PASSING)]);
+    lab.says(0, &["run", "--update"]);
+    let document = lab.json(0, &["run", "--format", "json"]);
+    for key in ["passed", "failed", "skipped", "errored", "duration_ms"] {
+        assert!(document["summary"][key].is_number(), "summary.{key}");
+    }
+    assert_eq!((&document["engine"], &document["summary"]["passed"]), (&"native".into(), &1.into()));
+    let result = &document["results"][0];
+    assert_eq!(result["scenario"], "area/one");
+    assert!(result["case"].is_null() && result["reason"].is_null());
+    assert_eq!(result["verdict"], "pass");
+    let effective = &result["containers"]["box"]["effective"];
+    assert_eq!(effective["capabilities"]["effective"].as_array().expect("a list").len(), 14);
+    assert_eq!(effective["uid_map"], serde_json::json!(["0 0 4294967295"]));
+    assert_eq!((&effective["namespaces"]["pid"], &effective["namespaces"]["user"]), (&"new".into(), &"host".into()));
+    let step = &result["steps"][0];
+    assert_eq!((&step["id"], &step["kind"], &step["in"]), (&"1".into(), &"probe".into(), &"box".into()));
+    assert_eq!((&step["outcome"]["kind"], &step["outcome"]["errno"]), (&"denied".into(), &"EPERM".into()));
+    assert_eq!(step["because"]["control"], "capability:CAP_SYS_ADMIN");
+    assert_eq!((&step["because"]["flipped"], &step["ok"]), (&true.into(), &true.into()));
+
+    let list = lab.json(0, &["list", "--format", "json"]);
+    assert_eq!(list[0]["title"], "It passes");
+    assert!(list[0]["skip"].is_null() && list[0]["requires"].is_array());
+}
+
+#[test]
+fn a_skip_is_named_and_can_be_denied() {
+    if !root() {
+        return;
+    }
+    let text = "title: It needs a program\ncontainer: {rootfs: host}\nsteps:\n  - run: no-such-program-here\n    expect: allowed\n";
+    let lab = Lab::new(&[("area/one", text)]);
+    let said = lab.says(0, &["run"]);
+    assert!(said.contains("needs the command no-such-program-here") && said.contains("apt-get install"), "{said}");
+    lab.says(1, &["run", "--deny-skip"]);
+    assert_eq!(lab.json(0, &["list", "--format", "json"])[0]["skip"], "needs the command no-such-program-here");
+}
+
+#[test]
+fn the_real_machine_needs_trust() {
+    if !root() {
+        return;
+    }
+    let text = "title: It looks at the machine\ncontainer:\n  volumes: [{type: bind, source: /usr, target: /mnt, real_host: true}]\nsteps:\n  - probe: {open: {path: /mnt/new, mode: create}}\n    expect: {denied: EROFS}\n";
+    let lab = Lab::new(&[("area/one", text)]);
+    assert!(lab.says(0, &["run"]).contains("--trust-host"));
+    lab.says(0, &["run", "--trust-host", "--update"]);
+    assert!(lab.says(0, &["run", "--trust-host"]).contains("1 passed"));
+}
+
+#[test]
+fn a_step_that_hangs_or_floods_is_stopped() {
+    if !root() {
+        return;
+    }
+    let text = "title: It hangs\ncontainer: {rootfs: host}\nsteps:\n  - run: sleep 60\n    timeout: 100ms\n    expect: allowed\n";
+    let flood = "title: It floods\ncontainer: {rootfs: host}\nsteps:\n  - run: head -c 3000000 /dev/zero\n    expect: allowed\n";
+    let lab = Lab::new(&[("area/hang", text), ("area/flood", flood)]);
+    let document = lab.json(3, &["run", "--format", "json", "--update"]);
+    let find = |name: &str| {
+        document["results"]
+            .as_array()
+            .expect("results")
+            .iter()
+            .find(|result| result["scenario"] == name)
+            .expect("there")
+            .clone()
+    };
+    assert_eq!(find("area/hang")["steps"][0]["outcome"]["kind"], "timed out");
+    assert_eq!(find("area/hang")["verdict"], "error");
+    let flooded = &find("area/flood")["steps"][0];
+    assert_eq!(flooded["truncated"], true);
+    assert_eq!(flooded["stdout"].as_str().expect("text").len(), 1 << 20);
+}
+
+#[test]
+fn command_not_found_is_never_denied() {
+    if !root() {
+        return;
+    }
+    let text = "title: It is not there\ncontainer: {rootfs: host}\nsteps:\n  - run: eval no-such-program\n    expect: {outcome: denied, exit: 127, stderr: not found}\n";
+    let lab = Lab::new(&[("area/one", text)]);
+    let said = lab.says(1, &["run"]);
+    assert!(said.contains("expected denied, seen failed(exit 127): command not found"), "{said}");
+}
+
+#[test]
+fn names_select_and_a_wrong_one_is_a_usage_error() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new(&[("area/one", PASSING), ("area/two", PASSING)]);
+    lab.says(0, &["run", "--update"]);
+    assert!(lab.says(0, &["run", "two"]).contains("1 passed"));
+    assert!(lab.says(0, &["run", "scenarios/area/one.yaml"]).contains("pass  area/one"));
+    assert!(lab.says(0, &["run", "scenarios/area"]).contains("2 passed"));
+    assert!(lab.says(2, &["run", "tow"]).contains("did you mean"));
+    lab.says(2, &["run", "--no-such-flag"]);
+    lab.says(2, &["run", "scenarios/none.yaml"]);
+}
+
+#[test]
+fn without_a_folder_the_embedded_suite_is_there() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new(&[]);
+    let list = lab.json(0, &["list", "--format", "json"]);
+    assert!(list.as_array().expect("a list").len() > 100);
+    assert!(lab.says(0, &["run", "capabilities/default-denies-firewall"]).contains("2 passed"));
+    assert!(lab.says(2, &["run", "--update", "default-denies-firewall"]).contains("folder"));
+}
+
+#[test]
+fn doctor_names_what_matters() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new(&[]);
+    let document = lab.json(0, &["doctor", "--format", "json"]);
+    let names: Vec<_> =
+        document["findings"].as_array().expect("a list").iter().map(|row| row["what"].clone()).collect();
+    for wanted in ["kernel", "root", "user namespaces", "nf_tables", "iptables"] {
+        assert!(names.contains(&wanted.into()), "{wanted}");
+    }
+}
