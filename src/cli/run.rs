@@ -13,7 +13,7 @@ use crate::{
     host::Machine,
     report::{Tally, json, pretty::Reporter},
     result::{CaseResult, Verdict},
-    runner::{self, Context, Outcome},
+    runner::{self, Context, Outcome, Warm},
     scenario::model::Scenario,
     snapshot::{Section, Store},
 };
@@ -56,6 +56,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 impl Run {
     pub(super) fn main(self) -> u8 {
+        let warm = Warm::up();
         let selection = match select(&self.what) {
             Ok(selection) => selection,
             Err(message) => return complain(&message),
@@ -87,7 +88,7 @@ impl Run {
         let must_run = env::var_os("CAPLAB_MUST_RUN").is_some_and(|value| value == "1");
         let mut updates = Updates::default();
         let jobs = self.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
-        runner::run_all(&context, &cases, jobs, |Outcome { scenario, result, picture, .. }| {
+        runner::run_all(&context, &cases, jobs, warm, |Outcome { scenario, result, picture, .. }| {
             let result = deny(result, self.deny_skip, must_run);
             tally.count(&result);
             if self.update {

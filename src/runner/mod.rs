@@ -4,4 +4,4 @@ mod case;
 mod pool;
 
 pub use case::{Context, run};
-pub use pool::{Outcome, run_all};
+pub use pool::{Outcome, Warm, run_all};

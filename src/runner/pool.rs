@@ -11,6 +11,7 @@ use std::{
 
 use super::case::{Context, run};
 use crate::{
+    engine::native::Native,
     result::CaseResult,
     scenario::model::{Case, Scenario},
 };
@@ -27,21 +28,42 @@ pub struct Outcome<'a> {
     pub picture: Option<String>,
 }
 
-/// Runs cases with this many workers. `done` gets each result in the order of `cases`, as soon as all before it are
+/// An engine that is being started while scenarios are still read. Each start takes as long as reading a few dozen of
+/// them, and has nothing to wait for.
+#[derive(Debug)]
+pub struct Warm(thread::JoinHandle<Option<Native>>);
+
+impl Warm {
+    /// Begins.
+    #[must_use]
+    pub fn up() -> Self {
+        // Where it cannot be started the first case will say why.
+        Self(thread::spawn(|| Native::start().ok()))
+    }
+
+    fn engine(self) -> Option<Native> {
+        self.0.join().ok().flatten()
+    }
+}
+
+/// Runs cases with this many workers; the first of them takes the warm engine. `done` gets each result in the order of `cases`, as soon as all before it are
 /// there. Results are handed on and not kept, so that memory does not grow with the suite.
 pub fn run_all<'a>(
     context: &Context,
     cases: &[(&'a Scenario, &'a Case)],
     jobs: usize,
+    warm: Warm,
     mut done: impl FnMut(Outcome<'a>),
 ) {
     let next = AtomicUsize::new(0);
+    let mut warm = Some(warm);
     let (send, receive) = mpsc::sync_channel(jobs.max(1) * 4);
     thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, cases.len().max(1)) {
             let (next, sender) = (&next, send.clone());
+            let warm = warm.take();
             scope.spawn(move || {
-                let mut engine = None;
+                let mut engine = warm.and_then(Warm::engine);
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some((scenario, case)) = cases.get(index) else { break };

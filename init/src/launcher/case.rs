@@ -15,18 +15,23 @@ use crate::{
 /// All streams of a case together keep at most this many bytes, so that its report stays a message.
 const CASE_OUTPUT: usize = 64 << 20;
 
-/// Takes a case. Whatever came of it, everything that was made is removed.
-pub(super) fn run(lab: &Lab, case: &Case) -> std::result::Result<CaseReport, Refusal> {
+/// Takes a case and hands its report on; then, whatever came of it, everything that was made is removed. The report goes
+/// first so that the parent understands it while the kernel takes the namespaces apart.
+pub(super) fn run<T>(lab: &Lab, case: &Case, report: impl FnOnce(Result<CaseReport, Refusal>) -> T) -> T {
     let mut containers = Vec::new();
-    let made = fixture::make(&case.fixture);
-    let report = made.map(|()| take(lab, case, &mut containers));
+    // Where nobody could see it there is no fixture host.
+    let has_fixture = !case.fixture.is_empty();
+    let made = if has_fixture { fixture::make(&case.fixture) } else { Ok(()) };
+    let reported = report(made.map(|()| take(lab, case, &mut containers)));
     for container in containers.into_iter().flatten() {
         container.end();
     }
     // What was orphaned to this pid 1.
     while process::reap_any(Block::No).is_ok() {}
-    fixture::remove();
-    report
+    if has_fixture {
+        fixture::remove();
+    }
+    reported
 }
 
 fn take(lab: &Lab, case: &Case, running: &mut Vec<Option<Running>>) -> CaseReport {
@@ -88,7 +93,7 @@ fn describe(process: &Process, mut report: ExecReport) -> ExecReport {
         return report;
     }
     if let Ok(mut text) = postcard::from_bytes::<caplab_init::wire::ProcessText>(&report.stdout) {
-        text.host_namespaces = look::namespaces("self");
+        text.host_namespaces = look::host_namespaces().to_vec();
         report.stdout = postcard::to_stdvec(&text).unwrap_or(report.stdout);
     }
     report

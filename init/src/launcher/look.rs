@@ -18,9 +18,15 @@ pub(super) fn process(pid: i32) -> ProcessText {
         limits: text("limits"),
         cmdline: fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default(),
         namespaces: namespaces(&pid.to_string()),
-        host_namespaces: namespaces("self"),
+        host_namespaces: host_namespaces().to_vec(),
         ..ProcessText::default()
     }
+}
+
+/// The launcher's own, which stand for the host's. It never leaves them but for the pid namespace of its children.
+pub(super) fn host_namespaces() -> &'static [(String, String)] {
+    static OWN: std::sync::OnceLock<Vec<(String, String)>> = std::sync::OnceLock::new();
+    OWN.get_or_init(|| namespaces("self"))
 }
 
 /// Name and identity of each namespace of a process; one that the kernel does not have is left out.

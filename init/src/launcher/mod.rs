@@ -104,11 +104,11 @@ fn launch(connection: OwnedFd) -> i32 {
     loop {
         match frame::receive::<Request>(&mut lab.connection) {
             Ok(Some(Request::Run(request))) => {
-                let response = match case::run(&lab, &request) {
-                    Ok(report) => Response::Done(report),
-                    Err(refusal) => Response::Failed(refusal),
-                };
-                if frame::send(&mut lab.connection, &response).is_err() {
+                let answered = case::run(&lab, &request, |report| {
+                    let response = report.map_or_else(Response::Failed, Response::Done);
+                    frame::send(&mut &lab.connection, &response)
+                });
+                if answered.is_err() {
                     return 1;
                 }
             }

@@ -20,13 +20,11 @@ pub(crate) fn open(path: &str, flags: i32) -> Result<()> {
     Ok(())
 }
 
-/// mount(2) of a tmpfs on `/` with this option.
-pub(crate) fn mount_tmpfs(option: &str) -> Result<()> {
-    let option = c_string("mount", option)?;
-    // SAFETY: all five arguments are C strings or numbers, and live until the call returns.
-    check("mount", unsafe {
-        libc::mount(c"tmpfs".as_ptr(), c"/".as_ptr(), c"tmpfs".as_ptr(), 0, option.as_ptr().cast())
-    })?;
+/// mount(2) at `/` that asks for a shared and a private mount in one.
+pub(crate) fn mount_contradiction() -> Result<()> {
+    let flags = libc::MS_SHARED | libc::MS_PRIVATE;
+    // SAFETY: C strings and numbers only.
+    check("mount", unsafe { libc::mount(c"tmpfs".as_ptr(), c"/".as_ptr(), c"tmpfs".as_ptr(), flags, ptr::null()) })?;
     Ok(())
 }
 

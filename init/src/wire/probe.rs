@@ -18,7 +18,7 @@ pub enum Probe {
         /// Which interface of the kernel.
         api: Firewall,
     },
-    /// mount(2) of a tmpfs with an option that tmpfs refuses after the permission check.
+    /// mount(2) with contradicting propagation flags, which the kernel refuses after the permission check.
     Mount,
     /// mknod(2) of a character device (1:3, what /dev/null is), removed at once.
     Mknod {

@@ -6,7 +6,7 @@ mod process;
 use caplab_init::wire::{Case, Container, DeviceNode, IdMap, Op, Program as WireProgram, Step, StepKind};
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
 
-use crate::engine::{ContainerJob, EngineError, Job, Program, StepJob, StepJobKind};
+use crate::engine::{ContainerJob, EngineError, FIXTURE_ROOT, Job, Program, StepJob, StepJobKind};
 
 /// Bytes kept of each stream of a step.
 const OUTPUT_LIMIT: u32 = 1 << 20;
@@ -36,11 +36,18 @@ const LINKS: [(&str, &str); 5] = [
 /// Where a Spec asks for something that this engine does not do.
 pub(super) fn case(job: &Job) -> Result<Case, EngineError> {
     Ok(Case {
-        fixture: job.fixture.clone(),
+        fixture: if sees_fixture(job) { job.fixture.clone() } else { Vec::new() },
         containers: job.containers.iter().map(container).collect::<Result<_, _>>()?,
         steps: job.steps.iter().map(step).collect::<Result<_, _>>()?,
         output_limit: OUTPUT_LIMIT,
     })
+}
+
+/// Whether anything of a case could see the fixture host; where not, it need not be made.
+fn sees_fixture(job: &Job) -> bool {
+    let mounts = job.containers.iter().flat_map(|container| container.spec.mounts().iter().flatten());
+    mounts.filter_map(|mount| mount.source().as_ref()).any(|source| source.starts_with(FIXTURE_ROOT))
+        || job.steps.iter().any(|step| matches!(step.kind, StepJobKind::HostFile { .. }))
 }
 
 fn container(job: &ContainerJob) -> Result<Container, EngineError> {
