@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Prints the project's figures, each beside what it is compared with, in one run. Needs root; bubblewrap for its row.
+#   benches/table.sh [ROUNDS]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+rounds=${1:-5}
+
+cargo build --locked --quiet --release --workspace --benches
+cargo build --locked --quiet --release
+caplab=$PWD/target/release/caplab
+newest() { find target/release -path "$1" -type f -executable -printf '%T@ %p\n' | sort -rn | head -1 | cut -d' ' -f2-; }
+helper=$(newest '*/out/caplab-init')
+life=$(newest 'target/release/deps/life-*')
+floor=$(newest 'target/release/deps/floor-*')
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+median() { sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}'; }
+field() { awk -v key="$1" '$1 == key {print $NF}' "$2"; }
+# Microseconds of one call, mean of 50.
+each() { local s e; s=$(date +%s%N); for _ in $(seq 50); do "$@" >/dev/null; done; e=$(date +%s%N); echo $(((e - s) / 50000)); }
+# Seconds of one call.
+seconds() { local s e; s=$(date +%s%N); "$@" >/dev/null; e=$(date +%s%N); awk -v n=$((e - s)) 'BEGIN {printf "%.2f", n / 1e9}'; }
+# Resident memory of one call at its peak, MiB.
+peak() { /usr/bin/env python3 - "$@" <<'PY'
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f}")
+PY
+}
+
+mkdir -p "$work"/{one,hundred,thousand}/scenarios
+one='container: {preset: docker}
+steps:
+  - probe: mount
+    expect: {denied: EPERM}'
+printf 'title: One probe\n%s\n' "$one" >"$work/one/scenarios/one.yaml"
+for n in $(seq 100); do printf 'title: Case %s\n%s\n' "$n" "$one" >"$work/hundred/scenarios/case-$n.yaml"; done
+printf 'title: A thousand cases\nmatrix: {n: [%s]}\ncontainer: {preset: docker, hostname: "host-${n}"}\nsteps:\n  - probe: mount\n    expect: {denied: EPERM}\n' \
+    "$(seq -s, 1000)" >"$work/thousand/scenarios/thousand.yaml"
+for lab in one hundred thousand; do (cd "$work/$lab" && "$caplab" run --update >/dev/null); done
+
+for round in $(seq "$rounds"); do
+    "$floor" "$helper" >>"$work/floor"
+    "$life" >>"$work/life"
+    (cd "$work/one" && each "$caplab" run scenarios/one.yaml) >>"$work/whole"
+    if command -v bwrap >/dev/null; then each bwrap --unshare-all --ro-bind / / true >>"$work/bwrap"; fi
+done
+floor_us=$(field floor_us "$work/floor" | median)
+life_us=$(field life_us "$work/life" | median)
+whole_us=$(median <"$work/whole")
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", a / b}'; }
+
+row() { printf '| %-58s | %12s | %s\n' "$1" "$2" "$3"; }
+echo "medians of $rounds rounds, $(nproc) processors, Linux $(uname -r)"
+row "what" "figure" "beside"
+row "one container's life, warm launcher" "$life_us us" "bare floor $floor_us us: $(ratio "$life_us" "$floor_us") times it (wanted: 1.5)"
+row "the same with one probe" "$(field probe_us "$work/life" | median) us" ""
+if [ -s "$work/bwrap" ]; then
+    bwrap_us=$(median <"$work/bwrap")
+    row "whole process: caplab run one.yaml, one probe" "$whole_us us" "bwrap --unshare-all … true $bwrap_us us: $(ratio "$whole_us" "$bwrap_us") times it (wanted: 1.0)"
+else
+    row "whole process: caplab run one.yaml, one probe" "$whole_us us" "bwrap is not installed: apt-get install bubblewrap"
+fi
+row "100 one-step cases, two jobs" "$(cd "$work/hundred" && seconds "$caplab" run --jobs 2) s" ""
+row "resident memory of a run of 1,000 cases" "$(cd "$work/thousand" && peak "$caplab" run --jobs 2) MiB" "(wanted: under 40)"
+for name in nested-100000 alias-bomb over-1-MiB; do
+    row "refusing a bad file: $name" "$(awk -v name="$name" '$1 == "refusal_ms" && $2 == name {print $3}' "$work/life" | median) ms" "(wanted: within 100)"
+done
