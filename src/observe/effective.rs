@@ -201,3 +201,6 @@ fn words(map: &[IdMap]) -> String {
     let lines: Vec<_> = map.iter().map(|line| format!("\"{} {} {}\"", line.inside, line.outside, line.count)).collect();
     lines.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -185,3 +185,6 @@ fn step(step: &Step, containers: &[Resolved<'_>], default_timeout: Duration) -> 
     };
     Ok(StepJob { timeout: step.timeout.unwrap_or(default_timeout), kind })
 }
+
+#[cfg(test)]
+mod tests;

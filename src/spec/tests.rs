@@ -1,0 +1,188 @@
+//! Presets against what real engines report: docker 20.10.24 and podman 4.3.1 with runc 1.1.5 on Debian 12.
+
+use std::{path::Path, time::Duration};
+
+use oci_spec::runtime::{Capabilities, LinuxNamespaceType, Process};
+
+use super::*;
+use crate::{capability::CapSet, observe::CapSets, scenario};
+
+/// A machine whose root has all but CAP_SYS_RESOURCE, as the one that was recorded.
+fn machine() -> Machine {
+    Machine {
+        kernel: "6.18.0".to_owned(),
+        uid: 0,
+        kernel_capabilities: CapSet::KNOWN,
+        bounding: CapSet(0x1ff_feff_ffff),
+        effective: CapSet(0x1ff_feff_ffff),
+        cgroup: CgroupVersion::V1,
+        userns: true,
+        trust_host: false,
+    }
+}
+
+fn resolve(container: &str, steps: &str) -> Job {
+    let text = format!("title: A claim\ncontainer: {{{container}}}\nsteps:\n{steps}");
+    let scenario = scenario::load("test", Path::new("test.yaml"), &text).expect("valid");
+    job(&scenario.cases[0], &machine(), Duration::from_secs(1)).expect("resolved")
+}
+
+fn container(keys: &str) -> ContainerJob {
+    resolve(keys, "  - inspect: {uid: 0}\n").containers.remove(0)
+}
+
+fn sets(process: &Process) -> CapSets {
+    let capabilities = process.capabilities().clone().expect("sets");
+    let set = |names: &Option<Capabilities>| names.iter().flatten().collect::<CapSet>();
+    CapSets {
+        inheritable: set(capabilities.inheritable()),
+        permitted: set(capabilities.permitted()),
+        effective: set(capabilities.effective()),
+        bounding: set(capabilities.bounding()),
+        ambient: set(capabilities.ambient()),
+    }
+}
+
+fn own(keys: &str) -> Process {
+    container(keys).spec.process().clone().expect("a process")
+}
+
+fn masks(inheritable: u64, permitted: u64, bounding: u64, ambient: u64) -> CapSets {
+    CapSets {
+        inheritable: CapSet(inheritable),
+        permitted: CapSet(permitted),
+        effective: CapSet(permitted),
+        bounding: CapSet(bounding),
+        ambient: CapSet(ambient),
+    }
+}
+
+#[test]
+fn default_sets_are_the_recorded_ones() {
+    assert_eq!(sets(&own("preset: docker")), masks(0, 0xa804_25fb, 0xa804_25fb, 0));
+    assert_eq!(sets(&own("preset: podman")), masks(0, 0x8004_05fb, 0x8004_05fb, 0));
+    assert_eq!(sets(&own("preset: docker-20.10.13")), masks(0xa804_25fb, 0xa804_25fb, 0xa804_25fb, 0));
+    assert_eq!(sets(&own("preset: bare")), masks(0, 0x1ff_feff_ffff, 0x1ff_feff_ffff, 0));
+}
+
+#[test]
+fn what_is_added_and_dropped_is_the_recorded() {
+    assert_eq!(sets(&own("cap_add: [NET_ADMIN]")), masks(0, 0xa804_35fb, 0xa804_35fb, 0));
+    assert_eq!(sets(&own("preset: podman, cap_add: [NET_ADMIN]")), masks(0, 0x8004_15fb, 0x8004_15fb, 0));
+    assert_eq!(sets(&own("privileged: true")), masks(0, 0x1ff_feff_ffff, 0x1ff_feff_ffff, 0));
+    assert_eq!(sets(&own("cap_drop: [ALL], cap_add: [KILL]")), masks(0, 1 << 5, 1 << 5, 0));
+    assert_eq!(sets(&own("cap_add: [ALL], cap_drop: [KILL]")).bounding, CapSet(0x1ff_feff_ffff & !(1 << 5)));
+}
+
+#[test]
+fn a_user_has_what_was_recorded() {
+    let user = "user: \"6667:6667\"";
+    assert_eq!(sets(&own(user)), masks(0, 0, 0xa804_25fb, 0));
+    assert_eq!(sets(&own(&format!("{user}, cap_add: [NET_ADMIN]"))), masks(0, 0, 0xa804_35fb, 0));
+    assert_eq!(
+        sets(&own(&format!("preset: podman, {user}, cap_add: [NET_ADMIN]"))),
+        masks(0x1000, 0x1000, 0x8004_15fb, 0x1000)
+    );
+    assert_eq!(own(user).user().additional_gids(), &Some(vec![6667]));
+    assert_eq!(own("preset: docker").user().additional_gids(), &Some(vec![0]));
+    assert_eq!(own("preset: podman").user().additional_gids(), &Some(vec![]));
+    assert_eq!(own("user: \"6667\"").user().gid(), 0);
+    assert_eq!((own("user: nobody").user().uid(), own("user: nobody").user().gid()), (65534, 65534));
+}
+
+#[test]
+fn exec_gives_what_each_engine_gives() {
+    let exec = |keys: &str| {
+        let job = resolve(keys, "  - inspect: {uid: 0}\n    as: \"7:7\"\n  - inspect: {uid: 0}\n    as: root\n");
+        let process = |index: usize| match &job.steps[index].kind {
+            StepJobKind::Exec { process, .. } => sets(process),
+            other => panic!("{other:?}"),
+        };
+        (process(0), process(1))
+    };
+    // docker hands the container's sets on; the kernel clears them at setresuid(2) and execve(2).
+    assert_eq!(exec("preset: docker"), (masks(0, 0xa804_25fb, 0xa804_25fb, 0), masks(0, 0xa804_25fb, 0xa804_25fb, 0)));
+    assert_eq!(exec("user: \"9:9\"").1, masks(0, 0, 0xa804_25fb, 0));
+    assert_eq!(
+        exec("preset: podman, user: \"9:9\", cap_add: [NET_ADMIN]"),
+        (masks(0, 0, 0x8004_15fb, 0), masks(0, 0x8004_15fb, 0x8004_15fb, 0))
+    );
+}
+
+#[test]
+fn mounts_are_in_the_recorded_order() {
+    let targets = |keys: &str| -> Vec<String> {
+        let spec = container(keys).spec;
+        spec.mounts().iter().flatten().map(|mount| mount.destination().display().to_string()).collect()
+    };
+    assert_eq!(targets("preset: docker"), ["/proc", "/dev", "/dev/pts", "/sys", "/dev/mqueue", "/dev/shm"]);
+    assert_eq!(targets("preset: podman"), ["/proc", "/dev", "/sys", "/dev/pts", "/dev/mqueue", "/dev/shm"]);
+    assert_eq!(targets("volumes: [\"/etc:/mnt/a/b\", \"/srv:/mnt\"]")[6..], ["/mnt", "/mnt/a/b"]);
+}
+
+#[test]
+fn a_privileged_container_has_no_covers() {
+    let covers = |keys: &str| {
+        let linux = container(keys).spec.linux().clone().expect("linux");
+        (
+            linux.readonly_paths().clone().unwrap_or_default().len(),
+            linux.masked_paths().clone().unwrap_or_default().len(),
+        )
+    };
+    assert_eq!(covers("preset: docker"), (5, 10));
+    assert_eq!(covers("preset: podman"), (5, 11));
+    assert_eq!(covers("privileged: true"), (0, 0));
+    let sys = |keys: &str| {
+        let spec = container(keys).spec;
+        let mounts = spec.mounts().clone().unwrap_or_default();
+        let sys = mounts.into_iter().find(|mount| mount.destination() == Path::new("/sys")).expect("/sys");
+        sys.options().iter().flatten().any(|word| word == "ro")
+    };
+    assert!(sys("preset: docker") && !sys("privileged: true"));
+}
+
+#[test]
+fn a_user_namespace_comes_with_its_maps() {
+    let spec = container("preset: podman, uidmap: [\"0:2000:1000\"]").spec;
+    let linux = spec.linux().clone().expect("linux");
+    let line = |maps: &Option<Vec<LinuxIdMapping>>| {
+        maps.iter().flatten().map(|line| (line.container_id(), line.host_id(), line.size())).collect::<Vec<_>>()
+    };
+    assert_eq!(line(linux.uid_mappings()), [(0, 2000, 1000)]);
+    assert_eq!(line(linux.gid_mappings()), [(0, 2000, 1000)]);
+    assert!(linux.namespaces().iter().flatten().any(|one| one.typ() == LinuxNamespaceType::User));
+    assert!(
+        !container("preset: podman")
+            .spec
+            .linux()
+            .clone()
+            .expect("linux")
+            .namespaces()
+            .iter()
+            .flatten()
+            .any(|one| { one.typ() == LinuxNamespaceType::User || one.typ() == LinuxNamespaceType::Cgroup })
+    );
+}
+
+#[test]
+fn what_is_not_there_cannot_be_asked_for() {
+    let said = |keys: &str| {
+        let text = format!("title: A claim\ncontainer: {{{keys}}}\nsteps:\n  - inspect: {{uid: 0}}\n");
+        let scenario = scenario::load("test", Path::new("test.yaml"), &text).expect("valid");
+        job(&scenario.cases[0], &machine(), Duration::from_secs(1)).expect_err("refused").to_string()
+    };
+    assert!(said("user: alice").contains("no user `alice`"));
+    assert!(said("volumes: [\"/no/such:/mnt\"]").contains("/no/such is not there"));
+}
+
+#[test]
+fn the_environment_is_the_recorded_one() {
+    let env = |keys: &str| own(keys).env().clone().unwrap_or_default();
+    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    assert_eq!(env("hostname: lab"), [path, "HOSTNAME=lab", "HOME=/root"]);
+    assert_eq!(
+        env("preset: podman, hostname: lab"),
+        [path, "HOSTNAME=lab", "HOME=/root", "TERM=xterm", "container=podman"]
+    );
+    assert!(env("environment: {HOME: /x}").contains(&"HOME=/x".to_owned()));
+}
