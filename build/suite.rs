@@ -14,10 +14,12 @@ pub(crate) fn write(root: &Path, out: &Path) {
         println!("cargo::rerun-if-changed={}", folder.display());
     }
     find(&scenarios, &mut files);
-    files.sort();
+    // By name, not by path: `a-b.yaml` comes before `a.yaml`, and `a` before `a-b`.
+    let name = |file: &PathBuf| file.strip_prefix(&scenarios).expect("found below it").with_extension("");
+    files.sort_by_key(|file| name(file).display().to_string());
     let mut table = String::from("&[\n");
     for file in files {
-        let name = file.strip_prefix(&scenarios).expect("found below it").with_extension("");
+        let name = name(&file);
         let snapshot = snapshots.join(&name).with_extension("snap");
         let snapshot = if snapshot.exists() { format!("Some(include_str!({snapshot:?}))") } else { "None".to_owned() };
         writeln!(table, "    ({:?}, include_str!({file:?}), {snapshot}),", name.display().to_string())

@@ -12,3 +12,17 @@ pub(super) fn store() -> Store {
         FILES[index].2
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_came_with_its_snapshot() {
+        let Store::Embedded(find) = store() else { panic!("not embedded") };
+        assert!(FILES.len() > 40, "only {}", FILES.len());
+        for (name, ..) in FILES {
+            assert!(find(name).is_some(), "{name}");
+        }
+    }
+}

@@ -47,6 +47,10 @@ struct Lab {
 
 /// Serves requests from standard input, a socket, until the other side closes it.
 pub(crate) fn main() -> ExitCode {
+    // Whatever else the caller had open is none of a container's business.
+    if fd::close_from(3).is_err() {
+        return ExitCode::FAILURE;
+    }
     process::default_signals();
     process::new_session();
     match guard() {

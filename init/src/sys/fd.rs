@@ -99,3 +99,9 @@ pub(crate) fn change_owner(fd: BorrowedFd<'_>, uid: u32) -> Result<()> {
     // SAFETY: fchown touches no memory.
     check("fchown", unsafe { libc::fchown(fd.as_raw_fd(), uid, u32::MAX) }).map(drop)
 }
+
+/// close_range(2): every descriptor from this number on.
+pub(crate) fn close_from(first: u32) -> Result<()> {
+    // SAFETY: only numbers. The caller has no descriptor of its own yet.
+    check("close_range", unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }).map(drop)
+}

@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixStream, process::CommandExt},
+    },
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -34,7 +37,7 @@ impl Launcher {
         let path = helper::path().map_err(|error| failed("memfd_create", &error))?;
         let (ours, theirs) = UnixStream::pair().map_err(|error| failed("socketpair", &error))?;
         let mut command = Command::new(path);
-        command.arg("launcher").env_clear().stdout(Stdio::null());
+        command.arg0("caplab-init").arg("launcher").env_clear().stdout(Stdio::null());
         command.stdin(OwnedFd::from(theirs));
         // Another thread of this process may at this moment be between fork and exec with the memfd open for
         // writing: then the kernel says ETXTBSY for as long as that takes.
