@@ -147,3 +147,6 @@ pub fn words(outcome: &Outcome) -> String {
 fn finding(expected: impl Into<String>, seen: impl Into<String>) -> Finding {
     Finding { expected: expected.into(), seen: seen.into(), error: false }
 }
+
+#[cfg(test)]
+mod tests;
