@@ -282,3 +282,15 @@ fn doctor_names_what_matters() {
         assert!(names.contains(&wanted.into()), "{wanted}");
     }
 }
+
+#[test]
+fn what_is_not_there_is_neither_denied_nor_skipped() {
+    if !root() {
+        return;
+    }
+    let text = "title: It is not there\ncontainer: {preset: docker}\nsteps:\n  - probe: {open: /no/such/file}\n    expect: denied\n";
+    let ended = "title: It has ended\ncontainer: {rootfs: host, command: [\"true\"]}\nsteps:\n  - run: sleep 1\n    expect: {killed: SIGKILL}\n";
+    let lab = Lab::new(&[("area/missing", text), ("area/ended", ended)]);
+    assert!(lab.says(3, &["run", "missing"]).contains("seen unavailable: open(/no/such/file"));
+    assert!(lab.says(3, &["run", "ended"]).contains("does not run"));
+}

@@ -19,7 +19,8 @@ pub(super) fn programs(text: &str) -> Vec<String> {
             assignment || matches!(*word, "!" | "{" | "(" | "then" | "do" | "else" | "if" | "while" | "exec")
         });
         let Some(word) = words.next() else { continue };
-        let plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/+-".contains(&byte));
+        let function = text.contains(&format!("{word}()")) || text.contains(&format!("{word} ()"));
+        let plain = !function && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/+-".contains(&byte));
         if plain && !BUILTINS.contains(&word) && !found.iter().any(|known| known == word) {
             found.push(word.to_owned());
         }
@@ -63,6 +64,7 @@ mod tests {
         assert_eq!(programs("iptables -L"), ["iptables"]);
         assert_eq!(programs("echo \"hello; rm\" >> /mnt/shadow"), Vec::<String>::new());
         assert_eq!(programs("A=1 id -u | grep 0 && ps -ef 2>&1; cd /tmp"), ["id", "grep", "ps"]);
+        assert_eq!(programs("b() { ls; }; b"), ["ls"]);
         assert_eq!(programs("if test -e /x; then cat /x; fi"), ["cat"]);
     }
 }

@@ -5,6 +5,8 @@ mod outcome;
 
 pub use outcome::opposite;
 
+use caplab_init::wire::Probe;
+
 use crate::{
     engine::{ContainerState, Observation},
     host::Machine,
@@ -65,7 +67,7 @@ pub fn conclude(
     for (container, (_, state)) in case.containers.iter().zip(containers) {
         failed.extend(started(container, state));
     }
-    for step in steps {
+    for (step, asked) in steps.iter().zip(&case.steps) {
         // In a container that rightly did not start there is nothing to take a step in.
         let refused = case.containers.iter().any(|one| {
             step.kind != "host" && Some(&one.name) == step.within.as_ref() && one.expect != ContainerExpect::Started
@@ -80,7 +82,7 @@ pub fn conclude(
                 step.id, step.line, step.what, finding.expected, finding.seen
             );
             match (&step.seen.outcome, finding.error) {
-                (Outcome::Unavailable(_), _) => unavailable.push(text),
+                (Outcome::Unavailable(_), _) if !names_an_object(&asked.action) => unavailable.push(text),
                 (_, true) => errors.push(text),
                 (_, false) => failed.push(text),
             }
@@ -107,6 +109,24 @@ pub fn conclude(
     } else {
         Verdict::Pass
     }
+}
+
+/// Whether a probe is about a path or process that its author names: where that is not there the scenario is wrong, not the
+/// machine lacking. Of all others the kernel has the feature or not.
+fn names_an_object(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Probe {
+            probe: Probe::Open { .. }
+                | Probe::Mknod { .. }
+                | Probe::Chown { .. }
+                | Probe::Chmod { .. }
+                | Probe::Chroot { .. }
+                | Probe::Ptrace { .. }
+                | Probe::Kill { .. },
+            ..
+        }
+    )
 }
 
 fn started(container: &Container, state: &ContainerState) -> Option<String> {

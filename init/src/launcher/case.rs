@@ -15,6 +15,9 @@ use crate::{
 /// All streams of a case together keep at most this many bytes, so that its report stays a message.
 const CASE_OUTPUT: usize = 64 << 20;
 
+/// How long a pid 1 that is ending may take until it has ended.
+const LAST_BREATH: Duration = Duration::from_millis(100);
+
 /// Takes a case and hands its report on; then, whatever came of it, everything that was made is removed. The report goes
 /// first so that the parent understands it while the kernel takes the namespaces apart.
 pub(super) fn run<T>(lab: &Lab, case: &Case, report: impl FnOnce(Result<CaseReport, Refusal>) -> T) -> T {
@@ -71,6 +74,14 @@ fn take_step(lab: &Lab, running: &[Option<Running>], step: &Step, limit: usize) 
             Some(entered) => {
                 let timeout = Duration::from_millis(step.timeout_ms.into());
                 match exec::run(lab, entered, process, timeout, limit) {
+                    // With pid 1 the kernel kills everybody in its pid namespace: that is the container's end, not
+                    // something that the step did or that was done to it.
+                    Ok(report) if report.exit == Exit::Signal(libc::SIGKILL) && entered.ends_within(LAST_BREATH) => {
+                        StepReport::NotRunning { container: *container }
+                    }
+                    Err(refused) if refused.phase == Phase::Enter && entered.ends_within(LAST_BREATH) => {
+                        StepReport::NotRunning { container: *container }
+                    }
                     Ok(report) => StepReport::Exec(describe(process, report)),
                     Err(refused) => StepReport::Refused(refused),
                 }

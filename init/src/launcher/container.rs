@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
 };
 
 use caplab_init::wire::{Container, IdMap, Phase, Process, Program, Refusal};
@@ -101,7 +102,13 @@ impl Running {
 
     /// Whether pid 1 runs.
     pub(super) fn alive(&self) -> bool {
-        fd::poll([Some(self.pidfd.as_fd())], Some(std::time::Instant::now())).is_ok_and(|[ended]| !ended)
+        !self.ends_within(Duration::ZERO)
+    }
+
+    /// Whether pid 1 has ended or does so soon. It is a zombie only after everybody else in its pid namespace is gone,
+    /// which a process that was just seen to be killed may be a sign of.
+    pub(super) fn ends_within(&self, time: Duration) -> bool {
+        fd::poll([Some(self.pidfd.as_fd())], Some(Instant::now() + time)).is_ok_and(|[ended]| ended)
     }
 
     /// Kills pid 1, and with it, says pid_namespaces(7), every process of the container; waits until they are gone.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use caplab_init::wire::{
-    Answer, Case, CaseReport, ContainerReport, ExecReport, Exit, FileReport, FixtureKind, Phase, ProcessText, Refusal,
-    StepReport,
+    Answer, Case, CaseReport, Container, ContainerReport, ExecReport, Exit, FileReport, FixtureKind, Op, Phase,
+    ProcessText, Refusal, StepReport,
 };
 
 use super::words;
@@ -31,13 +31,30 @@ pub(super) fn observation(job: &Job, case: &Case, report: CaseReport) -> Result<
                 Ok(ContainerState::Running(Box::new(facts)))
             }
             ContainerReport::Refused(refusal) => {
-                Ok(ContainerState::Refused(refused(&refusal, words::container(container, &refusal))))
+                let message = words::container(container, &refusal);
+                if is_ours(container, &refusal) {
+                    return Err(EngineError(format!("container {} could not be made: {message}", container.name)));
+                }
+                Ok(ContainerState::Refused(refused(&refusal, message)))
             }
         })
         .collect::<Result<Vec<_>, EngineError>>()?;
     let steps = report.steps.into_iter().enumerate().zip(&job.steps);
     let steps = steps.map(|((index, report), step)| understand(job, case, index, step, report)).collect();
     Ok(Observation { containers, steps })
+}
+
+/// Whether what failed is the engine's own work, which no config of an author's asks for: a container that is expected to
+/// be refused must not pass because of it.
+fn is_ours(container: &Container, refusal: &Refusal) -> bool {
+    match refusal.phase {
+        Phase::Clone | Phase::Plumbing | Phase::Enter | Phase::Fixture(_) => true,
+        Phase::Setup(index) => {
+            !matches!(container.setup.get(index as usize), Some(Op::Bind { .. } | Op::Mount { .. } | Op::Hostname(_)))
+        }
+        // Maps, credentials, limits, the working directory, the command: the author's.
+        Phase::IdMap | Phase::Process(_) | Phase::Exec => false,
+    }
 }
 
 fn refused(refusal: &Refusal, message: String) -> Outcome {
