@@ -9,14 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::sys::{
+    prctl,
+    wait::{WaitPidFlag, WaitStatus, waitpid},
+};
+
 /// How often a run is killed.
 const KILLS: u32 = 50;
 
 /// How long the kernel may take to remove what a killed run had made.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What a run could leave behind, each as a line for a reader.
-#[derive(Debug, PartialEq, Eq)]
+/// What a run could leave behind, each as a line for a reader. Of what others do on the machine at the same time nothing
+/// is in it, but for mounts.
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Machine {
     mounts: BTreeSet<String>,
     processes: BTreeSet<String>,
@@ -26,32 +32,30 @@ struct Machine {
 }
 
 impl Machine {
-    fn look() -> Self {
-        let mut processes = BTreeSet::new();
-        let mut namespaces = BTreeSet::new();
-        for entry in fs::read_dir("/proc").expect("/proc").flatten() {
-            if !entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) {
-                continue;
-            }
-            // A process that ends while it is looked at is not there.
-            let Ok(command) = fs::read_to_string(entry.path().join("comm")) else { continue };
-            if command.starts_with("caplab") {
-                processes.insert(format!("{} {}", entry.path().display(), command.trim()));
-            }
-            for link in fs::read_dir(entry.path().join("ns")).into_iter().flatten().flatten() {
-                namespaces.extend(fs::read_link(link.path()).ok().map(|target| target.display().to_string()));
-            }
-        }
-        Self {
+    /// `scratch` is where a run has its temporary files.
+    fn look(scratch: &Path) -> Self {
+        // Who lost its parent is a child of this process, which is their subreaper, until it is waited for.
+        while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status != WaitStatus::StillAlive) {}
+        let mut machine = Self {
             mounts: fs::read_to_string("/proc/self/mountinfo").expect("mountinfo").lines().map(str::to_owned).collect(),
-            processes,
-            namespaces,
-            cgroups: folders(Path::new("/sys/fs/cgroup"), 3),
-            files: ["/tmp", "/var/tmp", "/dev/shm", "/run", "/mnt"]
-                .iter()
-                .flat_map(|dir| list(Path::new(dir)))
+            cgroups: folders(Path::new("/sys/fs/cgroup"), 3)
+                .into_iter()
+                .filter(|path| path.contains("caplab"))
                 .collect(),
+            files: list(scratch).into_iter().collect(),
+            ..Self::default()
+        };
+        let everywhere = ["/tmp", "/var/tmp", "/dev/shm", "/run", "/mnt"];
+        let ours = everywhere.iter().flat_map(|dir| list(Path::new(dir))).filter(|path| path.contains("caplab"));
+        machine.files.extend(ours);
+        let own = identities("self");
+        for pid in descendants() {
+            // A process that ends while it is looked at is not there.
+            let Ok(command) = fs::read(format!("/proc/{pid}/cmdline")) else { continue };
+            machine.processes.insert(format!("{pid} {}", String::from_utf8_lossy(&command).replace('\0', " ")));
+            machine.namespaces.extend(identities(&pid).difference(&own).cloned());
         }
+        machine
     }
 
     /// What is there now and was not before.
@@ -68,6 +72,40 @@ impl Machine {
             .flat_map(|(what, now, then)| now.difference(then).map(move |one| format!("{what} {one}")))
             .collect()
     }
+}
+
+/// Everybody below this process, those that have ended apart.
+fn descendants() -> BTreeSet<String> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc").expect("/proc").flatten() {
+        let pid = entry.file_name().to_string_lossy().into_owned();
+        let Ok(status) = fs::read_to_string(entry.path().join("status")) else { continue };
+        let field =
+            |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim().to_owned();
+        if !field("State:").starts_with('Z') {
+            parents.push((pid, field("PPid:")));
+        }
+    }
+    let mut found = BTreeSet::from([std::process::id().to_string()]);
+    loop {
+        let more: Vec<_> = parents
+            .iter()
+            .filter(|(pid, parent)| found.contains(parent) && !found.contains(pid))
+            .map(|(pid, _)| pid.clone())
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        found.extend(more);
+    }
+    found.remove(&std::process::id().to_string());
+    found
+}
+
+/// The namespaces of a process.
+fn identities(pid: &str) -> BTreeSet<String> {
+    let links = fs::read_dir(format!("/proc/{pid}/ns")).into_iter().flatten().flatten();
+    links.filter_map(|link| Some(fs::read_link(link.path()).ok()?.display().to_string())).collect()
 }
 
 fn list(dir: &Path) -> Vec<String> {
@@ -87,11 +125,12 @@ fn folders(dir: &Path, depth: u32) -> BTreeSet<String> {
     found
 }
 
-fn suite() -> io::Result<Child> {
+fn suite(scratch: &Path) -> io::Result<Child> {
     Command::new(env!("CARGO_BIN_EXE_caplab"))
         .args(["run", "--jobs", "2"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CI", "true")
+        .env("TMPDIR", scratch)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -99,10 +138,10 @@ fn suite() -> io::Result<Child> {
 }
 
 /// What is left after at most [`GRACE`].
-fn left_behind(before: &Machine) -> Vec<String> {
+fn left_behind(scratch: &Path, before: &Machine) -> Vec<String> {
     let deadline = Instant::now() + GRACE;
     loop {
-        let left = Machine::look().beyond(before);
+        let left = Machine::look(scratch).beyond(before);
         if left.is_empty() || Instant::now() > deadline {
             return left;
         }
@@ -117,27 +156,29 @@ fn a_run_leaves_nothing_even_when_it_is_killed() {
         println!("not run: without root there is nothing to leave behind");
         return;
     }
-    let before = Machine::look();
+    prctl::set_child_subreaper(true).expect("prctl");
+    let folder = tempfile::tempdir().expect("a folder");
+    let scratch = folder.path();
+    let before = Machine::look(scratch);
     let start = Instant::now();
-    let status = suite().expect("caplab starts").wait().expect("caplab ends");
+    let status = suite(scratch).expect("caplab starts").wait().expect("caplab ends");
     let whole = start.elapsed();
     assert_eq!(status.code(), Some(0), "the suite passes when it is left alone");
-    assert_eq!(left_behind(&before), Vec::<String>::new(), "after a whole run");
+    assert_eq!(left_behind(scratch, &before), Vec::<String>::new(), "after a whole run");
 
     let mut seen_at_work = 0;
     for kill in 0..KILLS {
-        let mut child = suite().expect("caplab starts");
+        let mut child = suite(scratch).expect("caplab starts");
         // Every second kill falls into the first tenth: that is where namespaces and mounts begin.
         let share = if kill % 2 == 0 { whole / 10 } else { whole };
         sleep(share * kill / KILLS);
-        if !Machine::look().beyond(&before).iter().all(|line| line.contains("process")) {
-            seen_at_work += 1;
-        }
-        child.kill().expect("SIGKILL");
-        child.wait().expect("reaped");
-        let left = left_behind(&before);
-        assert_eq!(left, Vec::<String>::new(), "{}: killed {:?} after its start", kill, share * kill / KILLS);
+        seen_at_work += usize::from(!Machine::look(scratch).namespaces.is_empty());
+        // Where it was faster than the first run it has ended, and may have been waited for by the look.
+        child.kill().ok();
+        child.wait().ok();
+        let left = left_behind(scratch, &before);
+        assert_eq!(left, Vec::<String>::new(), "{kill}: killed {:?} after its start", share * kill / KILLS);
     }
     // The look must be able to see what it says is not there.
-    assert!(seen_at_work > KILLS / 2, "only {seen_at_work} of {KILLS} runs were seen at work");
+    assert!(seen_at_work > KILLS as usize / 2, "only {seen_at_work} of {KILLS} runs were seen at work");
 }

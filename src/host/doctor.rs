@@ -7,7 +7,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use super::{CgroupVersion, Machine, machine::number, requirement::program};
 
 /// The oldest kernel that has the calls of the native engine: mount_setattr(2).
-const KERNEL: (u32, u32) = (5, 12);
+pub(super) const KERNEL: (u32, u32) = (5, 12);
 
 /// How a point stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -107,6 +107,9 @@ fn lacking(needed: &Requirement, machine: &Machine) -> Option<Skip> {
             "needs root: the native engine makes its namespaces as root".into(),
             Some("run as root: sudo -E caplab run".into()),
         ),
+        Requirement::Root if machine.kernel_version().is_some_and(|version| version < super::doctor::KERNEL) => {
+            skip(format!("needs Linux 5.12 or later, this is {}", machine.kernel), None)
+        }
         Requirement::Root if !has(machine.effective, "SYS_ADMIN") => {
             skip("needs CAP_SYS_ADMIN, which this root does not have (a container?)".into(), None)
         }

@@ -52,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     process::default_signals();
+    process::set_name();
     process::new_session();
     match guard() {
         Ok(status) => ExitCode::from(status),

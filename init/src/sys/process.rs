@@ -207,3 +207,9 @@ pub(crate) fn exit_now(status: i32) -> ! {
     // SAFETY: _exit touches no memory and does not return.
     unsafe { libc::_exit(status) }
 }
+
+/// prctl(2) PR_SET_NAME: else ps(1) shows the number of the descriptor that was executed.
+pub(crate) fn set_name() {
+    // SAFETY: a static C string. It cannot fail on one.
+    unsafe { libc::prctl(libc::PR_SET_NAME, c"caplab-init".as_ptr()) };
+}
