@@ -78,3 +78,48 @@ fn a_file_that_is_no_text_is_refused() {
     let said = read("none", &folder.path().join("none.yaml")).map(|_| ()).expect_err("refused").to_string();
     assert!(said.contains("cannot be read"), "{said}");
 }
+
+#[test]
+fn a_file_of_comments_is_read_to_its_end() {
+    let said = refused(&"#\n".repeat(500_000));
+    assert!(said.contains("the file is empty"), "{said}");
+}
+
+/// Every scenario of the suite with a few bytes changed, deterministically: whatever comes out, it comes back.
+#[test]
+fn no_text_is_a_panic() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        // xorshift64, Marsaglia 2003.
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % below.max(1) as u64) as usize
+    };
+    let pieces = [
+        "{", "}", "[", "]", ": ", "- ", "\n", "  ", "\"", "'", "&a ", "*a", "${cap}", "|\n", "#", "\t", "0", "-1", "é",
+        "!x ", "? ", "<<", "~", ",",
+    ];
+    for (name, path) in caplab::scenario::discover::files(&root).expect("scenarios") {
+        let text: Vec<char> = fs::read_to_string(&path).expect("readable").chars().collect();
+        for _ in 0..40 {
+            let mut changed = text.clone();
+            for _ in 0..=random(4) {
+                let at = random(changed.len());
+                match random(3) {
+                    0 => drop(changed.remove(at)),
+                    1 => {
+                        let piece = pieces[random(pieces.len())];
+                        changed.splice(at..at, piece.chars());
+                    }
+                    _ => changed.truncate(at.max(1)),
+                }
+            }
+            let changed: String = changed.into_iter().collect();
+            if let Err(diagnostic) = load(&name, &path, &changed) {
+                assert!(!diagnostic.to_string().is_empty());
+            }
+        }
+    }
+}

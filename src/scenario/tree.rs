@@ -97,15 +97,17 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
-        match self.parser.next_event() {
-            Some(Ok((Event::Comment(..), _))) => self.next(),
-            Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => {
-                let marker = error.marker();
-                let at = Place { line: marker.line(), column: marker.col() + 1, width: 1 };
-                Err(Fault::new(at, format!("not YAML: {}", error.info())))
+        loop {
+            match self.parser.next_event() {
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok(event)) => return Ok(event),
+                Some(Err(error)) => {
+                    let marker = error.marker();
+                    let at = Place { line: marker.line(), column: marker.col() + 1, width: 1 };
+                    return Err(Fault::new(at, format!("not YAML: {}", error.info())));
+                }
+                None => return Ok((Event::StreamEnd, Span::default())),
             }
-            None => Ok((Event::StreamEnd, Span::default())),
         }
     }
 
