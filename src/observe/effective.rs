@@ -3,7 +3,7 @@
 use caplab_init::wire::IdMap;
 use oci_spec::runtime::{Capabilities, Linux, LinuxIdMapping, LinuxNamespaceType, Process, Spec};
 
-use super::{CapSets, Mount, Namespace, NamespaceState, ProcessFacts};
+use super::{CapSets, Mount, Namespace, NamespaceState, ProcessFacts, map_words};
 use crate::capability::CapSet;
 
 /// Every point in which the kernel gave a container's pid 1 something else than its Spec asked for, each a sentence:
@@ -49,7 +49,7 @@ fn credentials(process: &Process, linux: &Linux, effective: &ProcessFacts, found
         let whole = [IdMap { inside: 0, outside: 0, count: u32::MAX }];
         let wanted = if map.is_empty() { &whole[..] } else { map };
         if wanted != got.as_slice() {
-            found.push(format!("asked for the {what} {}, the kernel gave {}", words(wanted), words(got)));
+            found.push(format!("asked for the {what} {}, the kernel gave {}", map_words(wanted), map_words(got)));
         }
     }
     let no_new_privs = process.no_new_privileges().unwrap_or(false);
@@ -57,14 +57,7 @@ fn credentials(process: &Process, linux: &Linux, effective: &ProcessFacts, found
         found.push(format!("asked for no_new_privs {no_new_privs}, the kernel gave {}", effective.no_new_privs));
     }
     let wanted = after_execve(process);
-    let got = &effective.capabilities;
-    for (name, wanted, got) in [
-        ("inheritable", wanted.inheritable, got.inheritable),
-        ("permitted", wanted.permitted, got.permitted),
-        ("effective", wanted.effective, got.effective),
-        ("bounding", wanted.bounding, got.bounding),
-        ("ambient", wanted.ambient, got.ambient),
-    ] {
+    for ((name, wanted), (_, got)) in wanted.named().into_iter().zip(effective.capabilities.named()) {
         let (missing, beyond) = (wanted.difference(got), got.difference(wanted));
         if !missing.is_empty() {
             found.push(format!("asked for {missing} in the {name} set, the kernel did not give it"));
@@ -195,11 +188,6 @@ fn outside(map: &[IdMap], inside: u32) -> Option<u32> {
         let offset = inside.checked_sub(line.inside).filter(|offset| *offset < line.count)?;
         line.outside.checked_add(offset)
     })
-}
-
-fn words(map: &[IdMap]) -> String {
-    let lines: Vec<_> = map.iter().map(|line| format!("\"{} {} {}\"", line.inside, line.outside, line.count)).collect();
-    lines.join(", ")
 }
 
 #[cfg(test)]

@@ -53,6 +53,20 @@ pub struct CapSets {
     pub ambient: CapSet,
 }
 
+impl CapSets {
+    /// The five with their names, in the order of /proc/PID/status.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, CapSet); 5] {
+        [
+            ("inheritable", self.inheritable),
+            ("permitted", self.permitted),
+            ("effective", self.effective),
+            ("bounding", self.bounding),
+            ("ambient", self.ambient),
+        ]
+    }
+}
+
 /// seccomp(2)'s mode.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Seccomp {
@@ -65,6 +79,18 @@ pub enum Seccomp {
     Filter,
 }
 
+impl Seccomp {
+    /// `disabled`, `strict`, `filter`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Strict => "strict",
+            Self::Filter => "filter",
+        }
+    }
+}
+
 /// Whether a namespace is the container's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NamespaceState {
@@ -72,6 +98,29 @@ pub enum NamespaceState {
     New,
     /// The host's.
     Host,
+}
+
+impl NamespaceState {
+    /// `new`, `host`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// Lines of an id map as the kernel shows them, `"0 2000 1000"`.
+#[must_use]
+pub fn map_lines(map: &[IdMap]) -> Vec<String> {
+    map.iter().map(|line| format!("{} {} {}", line.inside, line.outside, line.count)).collect()
+}
+
+/// The same in a sentence.
+#[must_use]
+pub fn map_words(map: &[IdMap]) -> String {
+    map_lines(map).iter().map(|line| format!("\"{line}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// A line of mountinfo, proc_pid_mountinfo(5), escapes undone.

@@ -6,6 +6,8 @@ mod outcome;
 mod parse;
 
 pub use effective::deviations;
-pub use facts::{CapSets, FileFacts, Limit, Mount, Namespace, NamespaceState, Process, ProcessFacts, Seccomp};
+pub use facts::{
+    CapSets, FileFacts, Limit, Mount, Namespace, NamespaceState, Process, ProcessFacts, Seccomp, map_lines, map_words,
+};
 pub use outcome::{Outcome, Output, RefusedPhase, Stream};
 pub use parse::parse_process;

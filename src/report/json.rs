@@ -1,13 +1,12 @@
 //! For programs: the one document of `--format json`. Its keys are a contract.
 
-use caplab_init::wire::IdMap;
 use serde_json::{Map, Value, json};
 
 use super::Tally;
 use crate::{
     engine::{ContainerState, Facts},
     host::{CgroupVersion, Machine},
-    observe::{CapSets, NamespaceState, Outcome, ProcessFacts, RefusedPhase, Seccomp},
+    observe::{CapSets, Outcome, ProcessFacts, RefusedPhase, map_lines},
     result::{CaseResult, StepResult, Verdict},
     scenario::{Diagnostic, describe},
 };
@@ -149,10 +148,7 @@ fn process(facts: &ProcessFacts) -> Value {
     let namespaces: Map<String, Value> = facts
         .namespaces
         .iter()
-        .map(|(namespace, state)| {
-            let state = if *state == NamespaceState::New { "new" } else { "host" };
-            (describe::namespace(*namespace).to_owned(), json!(state))
-        })
+        .map(|(namespace, state)| (describe::namespace(*namespace).to_owned(), json!(state.name())))
         .collect();
     let mounts: Vec<Value> = facts
         .mounts
@@ -179,14 +175,10 @@ fn process(facts: &ProcessFacts) -> Value {
         "uid": facts.uid,
         "gid": facts.gid,
         "groups": facts.groups,
-        "uid_map": lines(&facts.uid_map),
-        "gid_map": lines(&facts.gid_map),
+        "uid_map": map_lines(&facts.uid_map),
+        "gid_map": map_lines(&facts.gid_map),
         "no_new_privs": facts.no_new_privs,
-        "seccomp": match facts.seccomp {
-            Seccomp::Disabled => "disabled",
-            Seccomp::Strict => "strict",
-            Seccomp::Filter => "filter",
-        },
+        "seccomp": facts.seccomp.name(),
         "namespaces": namespaces,
         "mounts": mounts,
         "limits": limits,
@@ -197,17 +189,8 @@ fn process(facts: &ProcessFacts) -> Value {
 }
 
 fn sets(sets: &CapSets) -> Value {
-    json!({
-        "inheritable": sets.inheritable.names(),
-        "permitted": sets.permitted.names(),
-        "effective": sets.effective.names(),
-        "bounding": sets.bounding.names(),
-        "ambient": sets.ambient.names(),
-    })
-}
-
-fn lines(map: &[IdMap]) -> Vec<String> {
-    map.iter().map(|line| format!("{} {} {}", line.inside, line.outside, line.count)).collect()
+    let named = sets.named().into_iter();
+    named.map(|(name, set)| (name.to_owned(), json!(set.names()))).collect::<Map<_, _>>().into()
 }
 
 /// JSON's numbers do not hold 2^64 - 1.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use caplab_init::wire::IdMap;
 use oci_spec::runtime::Spec;
 
 use super::redact::{self, Shown};
@@ -10,7 +9,7 @@ use crate::{
     capability::CapSet,
     engine::{ContainerState, Facts, Job},
     host::Machine,
-    observe::{CapSets, NamespaceState, Outcome, ProcessFacts, Seccomp, Stream},
+    observe::{CapSets, Outcome, ProcessFacts, Stream, map_words},
     result::{CaseResult, StepResult},
     scenario::{
         describe,
@@ -47,19 +46,16 @@ fn effective(out: &mut String, container: &Container, spec: &Spec, facts: &Proce
         2,
         format_args!("uid: {}, gid: {}, groups: {:?}, as the host numbers them", facts.uid, facts.gid, facts.groups),
     );
-    line(out, 2, format_args!("uid_map: {}", map(&facts.uid_map)));
-    line(out, 2, format_args!("gid_map: {}", map(&facts.gid_map)));
+    line(out, 2, format_args!("uid_map: {}", map_words(&facts.uid_map)));
+    line(out, 2, format_args!("gid_map: {}", map_words(&facts.gid_map)));
     sets(out, 2, &facts.capabilities, machine);
     line(out, 2, format_args!("no_new_privs: {}", facts.no_new_privs));
-    line(out, 2, format_args!("seccomp: {}", seccomp(facts.seccomp)));
+    line(out, 2, format_args!("seccomp: {}", facts.seccomp.name()));
     let namespaces: Vec<_> = facts
         .namespaces
         .iter()
         .filter(|(namespace, _)| !redact::NAMESPACES.contains(namespace))
-        .map(|(namespace, state)| {
-            let state = if *state == NamespaceState::New { "new" } else { "host" };
-            format!("{} {state}", describe::namespace(*namespace))
-        })
+        .map(|(namespace, state)| format!("{} {}", describe::namespace(*namespace), state.name()))
         .collect();
     line(out, 2, format_args!("namespaces: {}", namespaces.join(", ")));
     for limit in facts.limits.iter().filter(|limit| container.ulimits.iter().any(|asked| asked.name == limit.name)) {
@@ -81,13 +77,7 @@ fn effective(out: &mut String, container: &Container, spec: &Spec, facts: &Proce
 
 /// The five sets, those that hold the same in one line.
 fn sets(out: &mut String, depth: usize, sets: &CapSets, machine: &Machine) {
-    let all = [
-        ("inheritable", sets.inheritable),
-        ("permitted", sets.permitted),
-        ("effective", sets.effective),
-        ("bounding", sets.bounding),
-        ("ambient", sets.ambient),
-    ];
+    let all = sets.named();
     for (index, (_, set)) in all.iter().enumerate() {
         if all[..index].iter().any(|(_, other)| other == set) {
             continue;
@@ -116,7 +106,11 @@ fn taken(out: &mut String, step: &StepResult, machine: &Machine) {
         }
         Some(Facts::HostProcess(lineage)) => {
             if let Some(facts) = lineage.first() {
-                line(out, 2, format_args!("uid: {}, gid: {}, uid_map: {}", facts.uid, facts.gid, map(&facts.uid_map)));
+                line(
+                    out,
+                    2,
+                    format_args!("uid: {}, gid: {}, uid_map: {}", facts.uid, facts.gid, map_words(&facts.uid_map)),
+                );
             }
         }
         Some(Facts::File(file)) if file.exists => {
@@ -150,19 +144,5 @@ fn short(outcome: &Outcome) -> String {
         Outcome::Unclear(_) => "unclear".to_owned(),
         Outcome::TimedOut => "timed out".to_owned(),
         other => crate::verdict::words(other),
-    }
-}
-
-fn map(lines: &[IdMap]) -> String {
-    let lines: Vec<_> =
-        lines.iter().map(|line| format!("\"{} {} {}\"", line.inside, line.outside, line.count)).collect();
-    lines.join(", ")
-}
-
-fn seccomp(mode: Seccomp) -> &'static str {
-    match mode {
-        Seccomp::Disabled => "disabled",
-        Seccomp::Strict => "strict",
-        Seccomp::Filter => "filter",
     }
 }

@@ -1,7 +1,5 @@
 //! Facts of processes and files.
 
-use caplab_init::wire::IdMap;
-
 use super::{
     finding,
     outcome::{describe, matches, words},
@@ -10,7 +8,7 @@ use crate::{
     capability::CapSet,
     engine::{Facts, StepObservation},
     host::{Machine, fixture},
-    observe::{NamespaceState, ProcessFacts, Seccomp},
+    observe::{NamespaceState, ProcessFacts, map_words},
     result::Finding,
     scenario::{
         describe::namespace,
@@ -60,16 +58,16 @@ pub(super) fn inspect(expect: &FactsExpect, machine: &Machine, seen: &StepObserv
         let wanted = wanted.map(|list| all_of(list, machine));
         found.equal(&format!("{name} capabilities"), wanted.as_ref(), &got, CapSet::to_string);
     }
-    found.equal("uid_map", expect.uid_map.as_ref(), &got.uid_map, |map| lines(map));
-    found.equal("gid_map", expect.gid_map.as_ref(), &got.gid_map, |map| lines(map));
+    found.equal("uid_map", expect.uid_map.as_ref(), &got.uid_map, |map| map_words(map));
+    found.equal("gid_map", expect.gid_map.as_ref(), &got.gid_map, |map| map_words(map));
     found.equal("no_new_privs", expect.no_new_privs.as_ref(), &got.no_new_privs, bool::to_string);
-    found.equal("seccomp", expect.seccomp.as_ref(), &got.seccomp, |mode| seccomp(*mode).to_owned());
+    found.equal("seccomp", expect.seccomp.as_ref(), &got.seccomp, |mode| mode.name().to_owned());
     for (which, new) in &expect.namespaces {
         let state = got.namespaces.iter().find(|(one, _)| one == which).map(|(_, state)| *state);
         if state.is_none_or(|state| (state == NamespaceState::New) != *new) {
-            let word = |new| if new { "new" } else { "host" };
-            let seen = state.map_or("none on this kernel", |state| word(state == NamespaceState::New));
-            found.0.push(finding(format!("{} namespace {}", namespace(*which), word(*new)), seen));
+            let wanted = if *new { NamespaceState::New } else { NamespaceState::Host };
+            let seen = state.map_or("none on this kernel", NamespaceState::name);
+            found.0.push(finding(format!("{} namespace {}", namespace(*which), wanted.name()), seen));
         }
     }
     found.0.extend(expect.mounts.iter().filter_map(|wanted| mount(wanted, got)));
@@ -99,7 +97,7 @@ pub(super) fn process(expect: &HostProcessExpect, host: &Host, seen: &StepObserv
         users.iter().find(|(_, uid)| **uid == got.uid).map_or_else(|| got.uid.to_string(), |(name, _)| name.clone());
     found.equal("user", expect.user.as_ref(), &name, String::clone);
     found.text("command", expect.command.as_ref(), &got.command);
-    found.equal("uid_map", expect.uid_map.as_ref(), &got.uid_map, |map| lines(map));
+    found.equal("uid_map", expect.uid_map.as_ref(), &got.uid_map, |map| map_words(map));
     let parents: Vec<_> = parents.iter().map(|parent| parent.command.as_str()).collect();
     found.text("parents", expect.parents.as_ref(), &parents.join("\n"));
     found.0
@@ -147,20 +145,6 @@ fn all_of(list: CapList, machine: &Machine) -> CapSet {
     if list.all { machine.bounding.union(list.named) } else { list.named }
 }
 
-fn lines(map: &[IdMap]) -> String {
-    let lines: Vec<_> = map.iter().map(|line| format!("\"{} {} {}\"", line.inside, line.outside, line.count)).collect();
-    lines.join(", ")
-}
-
 fn amount(limit: u64) -> String {
     if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() }
-}
-
-/// A seccomp mode in the kernel's word.
-fn seccomp(mode: Seccomp) -> &'static str {
-    match mode {
-        Seccomp::Disabled => "disabled",
-        Seccomp::Strict => "strict",
-        Seccomp::Filter => "filter",
-    }
 }

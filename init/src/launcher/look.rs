@@ -7,8 +7,14 @@ use caplab_init::wire::ProcessText;
 /// The names of a process's namespaces in /proc/PID/ns that say where it is (not where its children will be).
 const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
 
-/// What /proc says about a process. A file that cannot be read is left empty: the parent says which one it misses.
+/// What /proc says about a process, which namespaces are the host's included.
 pub(super) fn process(pid: i32) -> ProcessText {
+    ProcessText { host_namespaces: host_namespaces().to_vec(), ..read(&pid.to_string()) }
+}
+
+/// What /proc says about a process, `self` the one that asks. A file that cannot be read is left empty: the parent says
+/// which one it misses.
+pub(crate) fn read(pid: &str) -> ProcessText {
     let text = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
     ProcessText {
         status: text("status"),
@@ -17,8 +23,7 @@ pub(super) fn process(pid: i32) -> ProcessText {
         mountinfo: text("mountinfo"),
         limits: text("limits"),
         cmdline: fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default(),
-        namespaces: namespaces(&pid.to_string()),
-        host_namespaces: host_namespaces().to_vec(),
+        namespaces: namespaces(pid),
         ..ProcessText::default()
     }
 }
@@ -30,7 +35,7 @@ pub(super) fn host_namespaces() -> &'static [(String, String)] {
 }
 
 /// Name and identity of each namespace of a process; one that the kernel does not have is left out.
-pub(crate) fn namespaces(pid: &str) -> Vec<(String, String)> {
+fn namespaces(pid: &str) -> Vec<(String, String)> {
     let identity = |name: &str| fs::read_link(format!("/proc/{pid}/ns/{name}")).ok();
     NAMESPACES
         .into_iter()

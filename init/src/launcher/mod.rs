@@ -12,7 +12,7 @@ mod exec;
 mod fixture;
 mod look;
 
-pub(crate) use look::namespaces;
+pub(crate) use look::read;
 
 use std::{
     fs::File,

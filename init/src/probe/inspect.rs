@@ -9,20 +9,12 @@ use crate::sys::attempt;
 /// Processes beyond this are not listed.
 const MAX_PROCESSES: usize = 1000;
 
-/// /proc about this process. A file that cannot be read is left empty: the parent says which one it misses.
+/// This process, its host name and everybody else that it sees.
 pub(crate) fn read() -> ProcessText {
-    let text = |file: &str| fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
     ProcessText {
-        status: text("status"),
-        uid_map: text("uid_map"),
-        gid_map: text("gid_map"),
-        mountinfo: text("mountinfo"),
-        limits: text("limits"),
-        cmdline: fs::read("/proc/self/cmdline").unwrap_or_default(),
-        namespaces: crate::launcher::namespaces("self"),
-        host_namespaces: Vec::new(),
         hostname: attempt::hostname().unwrap_or_default(),
         processes: processes(),
+        ..crate::launcher::read("self")
     }
 }
 
