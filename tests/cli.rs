@@ -294,3 +294,19 @@ fn what_is_not_there_is_neither_denied_nor_skipped() {
     assert!(lab.says(3, &["run", "missing"]).contains("seen unavailable: open(/no/such/file"));
     assert!(lab.says(3, &["run", "ended"]).contains("does not run"));
 }
+
+#[test]
+fn who_reads_no_further_causes_no_panic() {
+    for arguments in [&["list"][..], &["doctor"], &["list", "--format", "json"], &["--help"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_caplab"))
+            .args(arguments)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("caplab starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("caplab ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{USAGE, complain, select::select};
+use super::{USAGE, complain, say, say_error, select::select};
 use crate::{host::Machine, spec};
 
 /// Arguments of `caplab check`.
@@ -31,24 +31,24 @@ impl Check {
                     let resolved = scenario.cases.iter().map(|case| spec::job(case, &machine, Duration::from_secs(1)));
                     if let Some(error) = resolved.filter_map(Result::err).next() {
                         wrong += 1;
-                        anstream::eprintln!("{}: {error}\n", scenario.path.display());
+                        say_error(format_args!("{}: {error}\n", scenario.path.display()));
                     }
                 }
                 Err(diagnostic) => {
                     wrong += 1;
-                    anstream::eprintln!("{diagnostic}\n");
+                    say_error(format_args!("{diagnostic}\n"));
                 }
             }
         }
         let count = selection.scenarios.len();
         if wrong > 0 {
-            anstream::eprintln!(
+            say_error(format_args!(
                 "{wrong} of {count} {} wrong",
                 if count == 1 { "scenario is" } else { "scenarios are" }
-            );
+            ));
             return USAGE;
         }
-        anstream::println!("{count} {}, {cases} {}: valid", plural(count, "scenario"), plural(cases, "case"));
+        say(format_args!("{count} {}, {cases} {}: valid", plural(count, "scenario"), plural(cases, "case")));
         0
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Format, print_json};
+use super::{Format, print_json, say};
 use crate::{
     engine::native::Native,
     host::{
@@ -46,17 +46,17 @@ impl Doctor {
                     State::Less => "\x1b[33mless\x1b[0m",
                     State::Bad => "\x1b[31;1mno  \x1b[0m",
                 };
-                anstream::println!("{mark} {:<22} {}", row.what, row.seen);
+                say(format_args!("{mark} {:<22} {}", row.what, row.seen));
                 if row.state != State::Good && !row.lost.is_empty() {
-                    anstream::println!("{:27} lost: {}", "", row.lost);
+                    say(format_args!("{:27} lost: {}", "", row.lost));
                 }
                 if !row.remedy.is_empty() {
-                    anstream::println!("{:27} \x1b[2mbrought by:\x1b[0m {}", "", row.remedy);
+                    say(format_args!("{:27} \x1b[2mbrought by:\x1b[0m {}", "", row.remedy));
                 }
             }
             match &engine {
-                Ok(()) => anstream::println!("\x1b[32mok  \x1b[0m {:<22} starts", "native engine"),
-                Err(error) => anstream::println!("\x1b[31;1mno  \x1b[0m {:<22} {error}", "native engine"),
+                Ok(()) => say(format_args!("\x1b[32mok  \x1b[0m {:<22} starts", "native engine")),
+                Err(error) => say(format_args!("\x1b[31;1mno  \x1b[0m {:<22} {error}", "native engine")),
             }
         }
         let bad = engine.is_err() || findings.iter().any(|row| row.state == State::Bad);

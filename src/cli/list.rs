@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Format, USAGE, complain, print_json, select::select};
+use super::{Format, USAGE, complain, print_json, say, say_error, select::select};
 use crate::{
     host::{Machine, requirement},
     report::pretty,
@@ -46,22 +46,22 @@ impl List {
                 continue;
             }
             if last != Some(&scenario.name) {
-                anstream::println!("{}  \x1b[2m{}\x1b[0m", scenario.name, scenario.title);
+                say(format_args!("{}  \x1b[2m{}\x1b[0m", scenario.name, scenario.title));
                 last = Some(&scenario.name);
             }
             match (&case.name, skip) {
                 (_, Some(skip)) => {
                     let name = pretty::name("", case.name.as_deref());
                     let remedy = skip.remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
-                    anstream::println!("  {name} \x1b[33mwould be skipped\x1b[0m: {}{remedy}", skip.reason);
+                    say(format_args!("  {name} \x1b[33mwould be skipped\x1b[0m: {}{remedy}", skip.reason));
                 }
-                (Some(_), None) => anstream::println!("  {}", pretty::name("", case.name.as_deref())),
+                (Some(_), None) => say(format_args!("  {}", pretty::name("", case.name.as_deref()))),
                 (None, None) => {}
             }
         }
         let mut status = 0;
         for diagnostic in selection.scenarios.iter().filter_map(|loaded| loaded.as_ref().err()) {
-            anstream::eprintln!("{diagnostic}\n");
+            say_error(format_args!("{diagnostic}\n"));
             status = USAGE;
         }
         if self.format == Format::Json {

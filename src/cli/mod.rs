@@ -6,7 +6,7 @@ mod list;
 mod run;
 mod select;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, io::Write};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -66,13 +66,22 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// Says what is wrong with how caplab was called.
 fn complain(message: &str) -> u8 {
-    anstream::eprintln!("caplab: {message}");
+    say_error(format_args!("caplab: {message}"));
     USAGE
+}
+
+/// A line on standard output. Who closed it (`| head`) reads no further; the exit status still says how it went.
+fn say(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// A line on standard error.
+fn say_error(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// Prints a JSON document; nobody reads where that fails.
 fn print_json(value: &serde_json::Value) {
-    use std::io::Write;
     let mut out = std::io::stdout().lock();
     let _ = serde_json::to_writer_pretty(&mut out, value).map(|()| writeln!(out));
 }
