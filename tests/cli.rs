@@ -298,14 +298,15 @@ fn what_is_not_there_is_neither_denied_nor_skipped() {
 #[test]
 fn who_reads_no_further_causes_no_panic() {
     for arguments in [&["list"][..], &["doctor"], &["list", "--format", "json"], &["--help"]] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_caplab"))
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_caplab"))
             .args(arguments)
-            .stdout(std::process::Stdio::piped())
+            .stdout(writer)
             .stderr(std::process::Stdio::piped())
             .spawn()
-            .expect("caplab starts");
-        drop(child.stdout.take());
-        let output = child.wait_with_output().expect("caplab ends");
+            .and_then(std::process::Child::wait_with_output)
+            .expect("caplab ends");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("panicked"), "{arguments:?}: {said}");
     }
