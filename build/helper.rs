@@ -13,7 +13,7 @@ pub(crate) fn build(root: &Path, out: &Path) {
     assert!(target.contains("linux"), "caplab runs containers of Linux; {target} has none");
     let folder = out.join("helper");
     let mut cargo = Command::new(env::var_os("CARGO").expect("cargo sets CARGO"));
-    cargo.args(["build", "--profile", "helper", "--bin", "caplab-init", "--target", &target]);
+    cargo.args(["build", "--profile", "helper", "--bin", "caplab-init", "--features", "helper", "--target", &target]);
     // Without a lock file (a published package has none for a member) the outer resolution is what there is.
     if root.join("Cargo.lock").exists() {
         cargo.arg("--locked");
@@ -23,7 +23,10 @@ pub(crate) fn build(root: &Path, out: &Path) {
     for variable in ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
         cargo.env_remove(variable);
     }
-    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static");
+    // Its own entry point (init/src/runtime.rs), at a fixed address: nothing is left to be done before it runs.
+    let flags =
+        "-C target-feature=+crt-static -C relocation-model=static -C link-arg=-nostartfiles -C link-arg=-nostdlib";
+    cargo.env("RUSTFLAGS", flags);
     let status = cargo.status().expect("cargo can be started");
     assert!(status.success(), "the helper in init/ does not build: see above");
     let built = folder.join(&target).join("helper").join("caplab-init");

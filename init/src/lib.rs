@@ -5,4 +5,8 @@
 //! document behind a length ([`wire::frame`]). Everything that is decided is decided by the parent: the
 //! helper is handed an ordered list of operations and walks it.
 
+#![no_std]
+
+extern crate alloc;
+
 pub mod wire;

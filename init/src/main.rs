@@ -1,40 +1,51 @@
 //! caplab's static helper. It never exists in a container's file system: it is executed from a sealed memfd.
 //!
 //! `launcher` makes containers and runs steps in them, `pause` is a container's pid 1, `probe` and `inspect` are
-//! what a step executes. This is the only crate with unsafe code, and it lives in `sys` (and in the probes that
-//! must make a raw call).
+//! what a step executes. This is the only crate with unsafe code, and it lives in `sys` and in `runtime`, which stands
+//! where other programs have a C library.
+
+#![no_std]
+#![no_main]
+
+extern crate alloc;
 
 mod launcher;
 mod pause;
 mod probe;
+mod runtime;
 mod setup;
 mod sys;
 
-use std::{io::Write, process::ExitCode};
+use alloc::{string::String, vec::Vec};
 
 use caplab_init::wire::Probe;
 
-fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    match (args.next().as_deref(), args.next()) {
-        (Some("launcher"), None) => launcher::main(),
-        (Some("pause"), None) => pause::main(),
-        (Some("probe"), Some(hex)) => match decode(&hex) {
+use sys::{fd, process::complain};
+
+/// The exit status of a helper that could not do what it was started for.
+const FAILED: i32 = 125;
+
+/// The program; its result is the exit status.
+fn main(args: Vec<String>) -> i32 {
+    let args: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    match args[..] {
+        ["launcher"] => launcher::main(),
+        ["pause"] => pause::main(),
+        ["probe", hex] => match decode(hex) {
             Some(what) => answer(&probe::run(&what)),
-            None => complain("probe: not a probe of this version"),
+            None => failed("probe: not a probe of this version"),
         },
-        (Some("inspect"), None) => answer(&probe::inspect::read()),
-        _ => complain("caplab-init is started by caplab; there is nothing to use by hand"),
+        ["inspect"] => answer(&probe::inspect::read()),
+        _ => failed("caplab-init is started by caplab; there is nothing to use by hand"),
     }
 }
 
 /// Writes a postcard document to standard output, where the launcher reads it.
-fn answer<T: serde::Serialize>(value: &T) -> ExitCode {
-    let written =
-        postcard::to_stdvec(value).map_err(std::io::Error::other).and_then(|bytes| std::io::stdout().write_all(&bytes));
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&format!("writing the answer: {error}")),
+fn answer<T: serde::Serialize>(value: &T) -> i32 {
+    let Ok(bytes) = postcard::to_allocvec(value) else { return failed("the answer has no form") };
+    match fd::write_all(fd::OUTPUT, &bytes) {
+        Ok(()) => 0,
+        Err(fail) => failed(&alloc::format!("writing the answer: errno {}", fail.errno)),
     }
 }
 
@@ -47,7 +58,7 @@ fn decode(hex: &str) -> Option<Probe> {
     postcard::from_bytes(&bytes?).ok()
 }
 
-fn complain(message: &str) -> ExitCode {
-    eprintln!("caplab-init: {message}");
-    ExitCode::from(125)
+fn failed(message: &str) -> i32 {
+    complain(message);
+    FAILED
 }

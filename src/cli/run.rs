@@ -87,7 +87,12 @@ impl Run {
         }
         let must_run = env::var_os("CAPLAB_MUST_RUN").is_some_and(|value| value == "1");
         let mut updates = Updates::default();
-        let jobs = self.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
+        let jobs = match self.jobs {
+            Some(jobs) => usize::from(jobs),
+            // Asking how many processors there are takes the reading of a few files.
+            None if cases.len() < 2 => 1,
+            None => thread::available_parallelism().map_or(1, usize::from),
+        };
         runner::run_all(&context, &cases, jobs, warm, |Outcome { scenario, result, picture, .. }| {
             let result = deny(result, self.deny_skip, must_run);
             tally.count(&result);

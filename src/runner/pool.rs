@@ -28,26 +28,22 @@ pub struct Outcome<'a> {
     pub picture: Option<String>,
 }
 
-/// An engine that is being started while scenarios are still read. Each start takes as long as reading a few dozen of
-/// them, and has nothing to wait for.
+/// An engine that starts while scenarios are still read: where another processor is idle, that is its work.
 #[derive(Debug)]
-pub struct Warm(thread::JoinHandle<Option<Native>>);
+pub struct Warm(Option<Native>);
 
 impl Warm {
     /// Begins.
     #[must_use]
     pub fn up() -> Self {
         // Where it cannot be started the first case will say why.
-        Self(thread::spawn(|| Native::start().ok()))
-    }
-
-    fn engine(self) -> Option<Native> {
-        self.0.join().ok().flatten()
+        Self(Native::start().ok())
     }
 }
 
-/// Runs cases with this many workers; the first of them takes the warm engine. `done` gets each result in the order of `cases`, as soon as all before it are
-/// there. Results are handed on and not kept, so that memory does not grow with the suite.
+/// Runs cases with this many workers; the first of them takes the warm engine. `done` gets each result in the order of
+/// `cases`, as soon as all before it are there. Results are handed on and not kept, so that memory does not grow with the
+/// suite.
 pub fn run_all<'a>(
     context: &Context,
     cases: &[(&'a Scenario, &'a Case)],
@@ -55,15 +51,21 @@ pub fn run_all<'a>(
     warm: Warm,
     mut done: impl FnMut(Outcome<'a>),
 ) {
+    let mut engine = warm.0;
+    if jobs.min(cases.len()) < 2 {
+        for &(scenario, case) in cases {
+            let (result, picture) = run(context, &mut engine, scenario, case);
+            done(Outcome { scenario, case, result, picture });
+        }
+        return;
+    }
     let next = AtomicUsize::new(0);
-    let mut warm = Some(warm);
-    let (send, receive) = mpsc::sync_channel(jobs.max(1) * 4);
+    let (send, receive) = mpsc::sync_channel(jobs * 4);
     thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, cases.len().max(1)) {
+        for _ in 0..jobs.min(cases.len()) {
             let (next, sender) = (&next, send.clone());
-            let warm = warm.take();
+            let mut engine = engine.take();
             scope.spawn(move || {
-                let mut engine = warm.and_then(Warm::engine);
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some((scenario, case)) = cases.get(index) else { break };

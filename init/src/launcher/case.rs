@@ -1,6 +1,7 @@
 //! A case from its fixture host to its removal.
 
-use std::time::Duration;
+use alloc::{boxed::Box, vec::Vec};
+use core::time::Duration;
 
 use caplab_init::wire::{
     Case, CaseReport, ContainerReport, ExecReport, Exit, Phase, Process, Program, Refusal, Step, StepKind, StepReport,
@@ -42,7 +43,7 @@ fn take(lab: &Lab, case: &Case, running: &mut Vec<Option<Running>>) -> CaseRepor
     for container in &case.containers {
         match Running::start(lab, container) {
             Ok(mut made) => {
-                report.containers.push(ContainerReport::Running(Box::new(look::process(made.pid))));
+                report.containers.push(ContainerReport::Running(Box::new(look::process(lab, made.pid))));
                 // Where this fails it has been killed meanwhile, and the first step will say that it does not run.
                 made.let_go().ok();
                 running.push(Some(made));
@@ -82,14 +83,14 @@ fn take_step(lab: &Lab, running: &[Option<Running>], step: &Step, limit: usize) 
                     Err(refused) if refused.phase == Phase::Enter && entered.ends_within(LAST_BREATH) => {
                         StepReport::NotRunning { container: *container }
                     }
-                    Ok(report) => StepReport::Exec(describe(process, report)),
+                    Ok(report) => StepReport::Exec(describe(lab, process, report)),
                     Err(refused) => StepReport::Refused(refused),
                 }
             }
         },
         StepKind::HostProcess { container } => match find(container) {
             None => StepReport::NotRunning { container: *container },
-            Some(seen) => StepReport::Process(look::lineage(seen.pid)),
+            Some(seen) => StepReport::Process(look::lineage(lab, seen.pid)),
         },
         StepKind::HostFile { path } => match fixture::look(path, limit) {
             Ok(file) => StepReport::File(file),
@@ -99,13 +100,13 @@ fn take_step(lab: &Lab, running: &[Option<Running>], step: &Step, limit: usize) 
 }
 
 /// A process that describes itself cannot see which namespaces are the host's: the launcher adds them.
-fn describe(process: &Process, mut report: ExecReport) -> ExecReport {
+fn describe(lab: &Lab, process: &Process, mut report: ExecReport) -> ExecReport {
     if !matches!((&process.program, report.exit), (Program::Inspect, Exit::Code(0))) {
         return report;
     }
     if let Ok(mut text) = postcard::from_bytes::<caplab_init::wire::ProcessText>(&report.stdout) {
-        text.host_namespaces = look::host_namespaces().to_vec();
-        report.stdout = postcard::to_stdvec(&text).unwrap_or(report.stdout);
+        text.host_namespaces = lab.namespaces.clone();
+        report.stdout = postcard::to_allocvec(&text).unwrap_or(report.stdout);
     }
     report
 }

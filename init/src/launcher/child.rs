@@ -1,15 +1,16 @@
 //! The new process's side: walk the operations, become the program, or say on the status pipe what was refused.
 
-use std::{
-    ffi::CString,
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
-};
+use alloc::{borrow::ToOwned, ffi::CString, format, string::String, vec, vec::Vec};
 
 use caplab_init::wire::{Phase, Probe, Process, Program, Refusal};
 
 use crate::{
     setup::{self, Place, REFUSED, refusal},
-    sys::{Fail, Result, fd, process},
+    sys::{
+        Fail, Result,
+        fd::{self, BorrowedFd},
+        file, process,
+    },
 };
 
 /// Performs the process's operations and executes its program. Returns only where that was refused.
@@ -31,7 +32,7 @@ pub(super) fn execute(helper: BorrowedFd<'_>, place: &mut Place<'_>, process: &P
 pub(super) fn refuse(status: BorrowedFd<'_>, refused: &Refusal) -> ! {
     let bytes = postcard::to_extend(refused, vec![REFUSED]).unwrap_or_default();
     // The launcher is the only reader; where it is gone nobody is left to tell.
-    fd::write_all(status.as_raw_fd(), &bytes).ok();
+    fd::write_all(status, &bytes).ok();
     process::exit_now(125)
 }
 
@@ -60,7 +61,7 @@ fn arguments(process: &Process) -> Result<(Vec<CString>, Vec<CString>)> {
 }
 
 fn hex(probe: &Probe) -> Result<String> {
-    let bytes = postcard::to_stdvec(probe).map_err(|_| Fail::new("postcard", libc::EINVAL))?;
+    let bytes = postcard::to_allocvec(probe).map_err(|_| Fail::new("postcard", libc::EINVAL))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -84,17 +85,12 @@ fn command(args: &[CString], env: &[CString]) -> Fail {
 
 /// Standard streams of a new process: input from nowhere, output as given.
 pub(super) fn streams(output: BorrowedFd<'_>, error: BorrowedFd<'_>) -> Result<()> {
-    fd::duplicate_onto(output.as_raw_fd(), 1)?;
-    fd::duplicate_onto(error.as_raw_fd(), 2)
-}
-
-/// Nowhere.
-pub(super) fn null() -> Result<std::fs::File> {
-    std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").map_err(Fail::io("open"))
+    fd::duplicate_onto(output, fd::OUTPUT)?;
+    fd::duplicate_onto(error, fd::ERROR)
 }
 
 /// Silences a new process.
 pub(super) fn silence() -> Result<()> {
-    let null = null()?;
+    let null = file::open("/dev/null", libc::O_RDWR)?;
     streams(null.as_fd(), null.as_fd())
 }

@@ -1,10 +1,7 @@
 //! A container's life: clone, id maps, setup, pid 1, end.
 
-use std::{
-    fs,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
-    time::{Duration, Instant},
-};
+use alloc::{format, string::String, vec::Vec};
+use core::{mem, time::Duration};
 
 use caplab_init::wire::{Container, IdMap, Phase, Process, Program, Refusal};
 
@@ -12,7 +9,11 @@ use super::{FIXTURE, Lab, ROOT, child};
 use crate::{
     setup::{self, Place, refusal},
     sys::{
-        Fail, Result, credentials, fd,
+        Fail, Result,
+        clock::Instant,
+        credentials,
+        fd::{self, BorrowedFd, OwnedFd},
+        file,
         process::{self, Block, Ended, Side},
         system,
     },
@@ -34,7 +35,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Makes the container and waits until its pid 1 has become what it should be.
-    pub(super) fn start(lab: &Lab, container: &Container) -> std::result::Result<Self, Refusal> {
+    pub(super) fn start(lab: &Lab, container: &Container) -> core::result::Result<Self, Refusal> {
         let plumbing = |fail| refusal(Phase::Plumbing, fail);
         let (status, status_end) = fd::pipe().map_err(plumbing)?;
         let (go_end, go) = fd::pipe().map_err(plumbing)?;
@@ -62,7 +63,7 @@ impl Running {
         }
     }
 
-    fn bring_up(&self, container: &Container, status: &OwnedFd, go: OwnedFd) -> std::result::Result<(), Refusal> {
+    fn bring_up(&self, container: &Container, status: &OwnedFd, go: OwnedFd) -> core::result::Result<(), Refusal> {
         if !container.uid_map.is_empty() {
             write_map(self.pid, "gid_map", &container.gid_map)
                 .and_then(|()| write_map(self.pid, "uid_map", &container.uid_map))
@@ -97,7 +98,7 @@ impl Running {
 
     /// Lets pid 1 take its first instruction, once it has been looked at.
     pub(super) fn let_go(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.stopped) { process::let_go(self.pid) } else { Ok(()) }
+        if mem::take(&mut self.stopped) { process::let_go(self.pid) } else { Ok(()) }
     }
 
     /// Whether pid 1 runs.
@@ -144,7 +145,7 @@ fn become_init(lab: &Lab, container: &Container, status: BorrowedFd<'_>, go: Bor
     let Process { program, .. } = &container.init;
     let told = match program {
         Program::Command(_) => process::stop_at_exec(),
-        _ => fd::duplicate_onto(status.as_raw_fd(), 1),
+        _ => fd::duplicate_onto(status, fd::OUTPUT),
     };
     match told {
         Ok(()) => child::execute(lab.helper.as_fd(), &mut place, &container.init),
@@ -163,7 +164,7 @@ fn enter_maps(container: &Container, go: BorrowedFd<'_>) -> Result<()> {
     credentials::set_uid(0)
 }
 
-fn write_map(pid: i32, file: &'static str, lines: &[IdMap]) -> Result<()> {
+fn write_map(pid: i32, name: &'static str, lines: &[IdMap]) -> Result<()> {
     let text: String = lines.iter().map(|line| format!("{} {} {}\n", line.inside, line.outside, line.count)).collect();
-    fs::write(format!("/proc/{pid}/{file}"), text).map_err(Fail::io("write")).map_err(|fail| fail.with(file))
+    file::write(&format!("/proc/{pid}/{name}"), text.as_bytes()).map_err(|fail| fail.with(name))
 }

@@ -1,10 +1,8 @@
 //! A step's process: enter the container, become the program, collect what it writes, until it ends or its time is
 //! over.
 
-use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    time::{Duration, Instant},
-};
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use caplab_init::wire::{ExecReport, Exit, Op, Phase, Process, Refusal};
 
@@ -12,7 +10,9 @@ use super::{FIXTURE, Lab, ROOT, child, container::Running};
 use crate::{
     setup::{Place, refusal},
     sys::{
-        Result, fd,
+        Result,
+        clock::Instant,
+        fd::{self, BorrowedFd, OwnedFd},
         process::{self, Block, Ended, Side},
     },
 };
@@ -27,7 +27,7 @@ pub(super) fn run(
     process: &Process,
     timeout: Duration,
     limit: usize,
-) -> std::result::Result<ExecReport, Refusal> {
+) -> core::result::Result<ExecReport, Refusal> {
     let plumbing = |fail| refusal(Phase::Plumbing, fail);
     let (status, status_end) = fd::pipe().map_err(plumbing)?;
     let (out, out_end) = fd::pipe().map_err(plumbing)?;
@@ -129,7 +129,7 @@ impl Stream {
     }
 
     fn open(&self) -> Option<BorrowedFd<'_>> {
-        self.from.as_ref().map(AsFd::as_fd)
+        self.from.as_ref().map(OwnedFd::as_fd)
     }
 }
 

@@ -1,20 +1,21 @@
 //! The fixture host: decoy files on a tmpfs of the lab, made anew for each case.
 
-use std::{
-    io::Write,
-    os::fd::{AsFd, BorrowedFd},
-};
+use alloc::vec::Vec;
 
 use caplab_init::wire::{FileReport, FixtureEntry, FixtureKind, Phase, Refusal};
 
 use super::FIXTURE;
 use crate::{
     setup::refusal,
-    sys::{Fail, Result, fd, mount, path},
+    sys::{
+        Result,
+        fd::{self, BorrowedFd},
+        mount, path,
+    },
 };
 
 /// Mounts and fills it.
-pub(super) fn make(entries: &[FixtureEntry]) -> std::result::Result<(), Refusal> {
+pub(super) fn make(entries: &[FixtureEntry]) -> core::result::Result<(), Refusal> {
     mount::attach_new("tmpfs", FIXTURE, "mode=0755,size=64m,nr_inodes=16k")
         .map_err(|fail| refusal(Phase::Plumbing, fail))?;
     let root = path::directory(FIXTURE).map_err(|fail| refusal(Phase::Plumbing, fail))?;
@@ -27,11 +28,13 @@ pub(super) fn make(entries: &[FixtureEntry]) -> std::result::Result<(), Refusal>
 fn make_entry(root: BorrowedFd<'_>, entry: &FixtureEntry) -> Result<()> {
     let (parent, name) = path::parent(root, &entry.path)?;
     match &entry.kind {
-        FixtureKind::Dir => path::make_directory(parent.as_fd(), &name, 0o700)?,
+        FixtureKind::Dir => {
+            path::make_directory(parent.as_fd(), &name, 0o700)?;
+        }
         FixtureKind::File(content) => {
             let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NOFOLLOW;
             let file = path::open_in(parent.as_fd(), &name, flags, 0o600)?;
-            std::fs::File::from(file).write_all(content).map_err(Fail::io("write"))?;
+            fd::write_all(file.as_fd(), content)?;
         }
     }
     path::set_owner(parent.as_fd(), &name, entry.uid, entry.gid)?;
@@ -54,7 +57,7 @@ pub(super) fn look(path: &str, limit: usize) -> Result<FileReport> {
         }
         Err(fail) => return Err(fail),
     };
-    let status = path::status(handle.as_fd())?;
+    let status = fd::status(handle.as_fd())?;
     let mut content = Vec::new();
     if status.st_mode & libc::S_IFMT == libc::S_IFREG {
         let file = path::open_in(root.as_fd(), path, libc::O_RDONLY | libc::O_NOFOLLOW, 0)?;

@@ -14,17 +14,18 @@ mod look;
 
 pub(crate) use look::read;
 
-use std::{
-    fs::File,
-    os::fd::{AsFd, OwnedFd},
-    process::ExitCode,
-};
+use alloc::{string::String, vec, vec::Vec};
 
 use caplab_init::wire::{Phase, Refusal, Request, Response, frame};
 
-use crate::sys::{
-    Result, credentials, fd, mount, path,
-    process::{self, Block, Ended, Side},
+use crate::{
+    setup::refusal,
+    sys::{
+        Fail, Result, credentials,
+        fd::{self, BorrowedFd, OwnedFd},
+        file, mount, path,
+        process::{self, Block, Ended, Side, complain},
+    },
 };
 
 /// The lab's own tmpfs lies over this directory, in the lab's mount namespace only: it is there by the Filesystem
@@ -38,56 +39,50 @@ const ROOT: &str = "/mnt/root";
 /// What the launcher holds while it lives.
 struct Lab {
     /// The connection to caplab.
-    connection: File,
+    connection: OwnedFd,
     /// This program, for execveat.
     helper: OwnedFd,
     /// The lab host's pid namespace, to come back to.
     pids: OwnedFd,
+    /// The launcher's own namespaces, which stand for the host's. It never leaves them but for the pid namespace of its
+    /// children.
+    namespaces: Vec<(String, String)>,
 }
 
 /// Serves requests from standard input, a socket, until the other side closes it.
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn main() -> i32 {
     // Whatever else the caller had open is none of a container's business.
     if fd::close_from(3).is_err() {
-        return ExitCode::FAILURE;
+        return super::FAILED;
     }
     process::default_signals();
     process::set_name();
     process::new_session();
-    match guard() {
-        Ok(status) => ExitCode::from(status),
-        Err((call, errno)) => {
-            eprintln!("caplab-init: {call}: errno {errno}");
-            ExitCode::FAILURE
-        }
-    }
+    guard().unwrap_or_else(|fail| super::failed(&alloc::format!("{}: errno {}", fail.call, fail.errno)))
 }
 
 /// Starts the launcher and outlives it; kills it when caplab is gone, even in the middle of a case.
-fn guard() -> std::result::Result<u8, (String, i32)> {
-    let plain = |fail: crate::sys::Fail| (fail.call.to_owned(), fail.errno);
-    let connection = fd::duplicate(0).map_err(plain)?;
-    let null = File::open("/dev/null").map_err(|error| ("open".to_owned(), error.raw_os_error().unwrap_or(0)))?;
-    fd::duplicate_onto(std::os::fd::AsRawFd::as_raw_fd(&null), 0).map_err(plain)?;
-    credentials::set_undumpable().map_err(plain)?;
+fn guard() -> Result<i32> {
+    let connection = fd::duplicate(fd::INPUT)?;
+    fd::duplicate_onto(file::open("/dev/null", libc::O_RDONLY)?.as_fd(), fd::INPUT)?;
+    credentials::set_undumpable()?;
     let namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
-    let started = process::clone(namespaces as u64);
-    let (pid, pidfd) = match started {
+    let (pid, pidfd) = match process::clone(namespaces as u64) {
         Ok(Side::Child) => process::exit_now(launch(connection)),
         Ok(Side::Parent(pid, pidfd)) => (pid, pidfd),
         Err(fail) => {
-            refuse(&mut File::from(connection), crate::setup::refusal(Phase::Plumbing, fail));
+            refuse(connection.as_fd(), refusal(Phase::Plumbing, fail));
             return Ok(0);
         }
     };
     loop {
-        let [ended, gone] = fd::poll_end(pidfd.as_fd(), connection.as_fd()).map_err(plain)?;
+        let [ended, gone] = fd::poll_end(pidfd.as_fd(), connection.as_fd())?;
         if gone && !ended {
             process::kill(pidfd.as_fd(), libc::SIGKILL);
         }
         if ended || gone {
-            return Ok(match process::wait(pid, Block::Yes).map_err(plain)? {
-                Some(Ended::Code(code)) => code as u8,
+            return Ok(match process::wait(pid, Block::Yes)? {
+                Some(Ended::Code(code)) => code,
                 _ => 1,
             });
         }
@@ -96,30 +91,26 @@ fn guard() -> std::result::Result<u8, (String, i32)> {
 
 /// The launcher: makes the lab and serves.
 fn launch(connection: OwnedFd) -> i32 {
-    let mut connection = File::from(connection);
-    let lab = credentials::die_with_parent().and_then(|()| prepare());
-    let (helper, pids) = match lab {
-        Ok(made) => made,
+    let lab = match credentials::die_with_parent().and_then(|()| prepare()) {
+        Ok((helper, pids)) => Lab { connection, helper, pids, namespaces: look::namespaces("self") },
         Err(fail) => {
-            refuse(&mut connection, crate::setup::refusal(Phase::Plumbing, fail));
+            refuse(connection.as_fd(), refusal(Phase::Plumbing, fail));
             return 1;
         }
     };
-    let mut lab = Lab { connection, helper, pids };
     loop {
-        match frame::receive::<Request>(&mut lab.connection) {
+        match receive(lab.connection.as_fd()) {
             Ok(Some(Request::Run(request))) => {
                 let answered = case::run(&lab, &request, |report| {
-                    let response = report.map_or_else(Response::Failed, Response::Done);
-                    frame::send(&mut &lab.connection, &response)
+                    send(lab.connection.as_fd(), &report.map_or_else(Response::Failed, Response::Done))
                 });
                 if answered.is_err() {
                     return 1;
                 }
             }
             Ok(None) => return 0,
-            Err(error) => {
-                eprintln!("caplab-init: a request that was not understood: {error}");
+            Err(fail) => {
+                complain(&alloc::format!("a request that was not understood: {}: {}", fail.call, fail.detail));
                 return 1;
             }
         }
@@ -134,14 +125,37 @@ fn prepare() -> Result<(OwnedFd, OwnedFd)> {
     let lab = path::directory(LAB)?;
     path::make_directory(lab.as_fd(), "host", 0o755)?;
     path::make_directory(lab.as_fd(), "root", 0o755)?;
-    let open = |path| File::open(path).map(OwnedFd::from).map_err(crate::sys::Fail::io("open"));
-    Ok((open("/proc/self/exe")?, open("/proc/self/ns/pid")?))
+    Ok((file::open("/proc/self/exe", libc::O_RDONLY)?, file::open("/proc/self/ns/pid", libc::O_RDONLY)?))
 }
 
 /// Answers the first request, whatever it is, with why nothing can be done.
-fn refuse(connection: &mut File, refusal: Refusal) {
-    if let Ok(Some(Request::Run(_))) = frame::receive::<Request>(connection) {
+fn refuse(connection: BorrowedFd<'_>, refusal: Refusal) {
+    if let Ok(Some(Request::Run(_))) = receive(connection) {
         // Nobody is left to tell where this fails.
-        frame::send(connection, &Response::Failed(refusal)).ok();
+        send(connection, &Response::Failed(refusal)).ok();
     }
+}
+
+/// One message to caplab.
+fn send(connection: BorrowedFd<'_>, message: &Response) -> Result<()> {
+    let bytes = frame::encode(message).map_err(|malformed| broken(&malformed))?;
+    fd::write_all(connection, &bytes)
+}
+
+/// One message from caplab; `None` where it closed the connection.
+fn receive(connection: BorrowedFd<'_>) -> Result<Option<Request>> {
+    let mut prefix = [0; frame::PREFIX];
+    if fd::read_full(connection, &mut prefix)? < prefix.len() {
+        return Ok(None);
+    }
+    let length = frame::length(prefix).map_err(|malformed| broken(&malformed))?;
+    let mut document = vec![0; length];
+    if fd::read_full(connection, &mut document)? < length {
+        return Ok(None);
+    }
+    frame::decode(&document).map(Some).map_err(|malformed| broken(&malformed))
+}
+
+fn broken(malformed: &frame::Malformed) -> Fail {
+    Fail::new("postcard", libc::EBADMSG).with(alloc::format!("{malformed}"))
 }

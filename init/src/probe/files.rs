@@ -1,14 +1,11 @@
 //! Probes of files and directories.
 
-use std::{
-    fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, chown as set_owner},
-};
+use alloc::format;
 
 use caplab_init::wire::{Answer, ChmodTarget, OpenMode};
 
 use super::Meaning;
-use crate::sys::{Fail, attempt};
+use crate::sys::{attempt, file, process};
 
 /// A path that leads nowhere says nothing about permission.
 const NOWHERE: [i32; 3] = [libc::ENOENT, libc::ENOTDIR, libc::ELOOP];
@@ -28,7 +25,7 @@ pub(super) fn open(path: &str, mode: OpenMode) -> Answer {
     let opened = attempt::open(path, flags);
     if opened.is_ok() && mode == OpenMode::Create {
         // Who may create may remove, but for a sticky directory, where it is the owner, which it is.
-        attempt::remove(path).ok();
+        file::remove(path).ok();
     }
     let meaning = Meaning {
         denied: &READ_ONLY,
@@ -46,41 +43,41 @@ pub(super) fn write_sysctl(name: &str) -> Answer {
 }
 
 pub(super) fn mknod(dir: &str) -> Answer {
-    let path = format!("{}/.caplab-{}", dir.trim_end_matches('/'), std::process::id());
+    let path = format!("{}/.caplab-{}", dir.trim_end_matches('/'), process::id());
     let made = attempt::make_device(&path, 1, 3);
     if made.is_ok() {
-        attempt::remove(&path).ok();
+        file::remove(&path).ok();
     }
     PATH.of(&format!("mknod({dir}/…, S_IFCHR, 1:3)"), made)
 }
 
 pub(super) fn chown(path: &str, uid: u32, gid: u32) -> Answer {
     let call = format!("chown({path}, {uid}, {gid})");
-    let before = match fs::metadata(path) {
+    let before = match file::status(path) {
         Ok(before) => before,
-        Err(error) => return PATH.of::<()>(&format!("stat({path})"), Err(Fail::io("stat")(error))),
+        Err(fail) => return PATH.of::<()>(&format!("stat({path})"), Err(fail)),
     };
-    let changed = set_owner(path, Some(uid), Some(gid)).map_err(Fail::io("chown"));
+    let changed = file::set_owner(path, uid, gid);
     if changed.is_ok() {
-        set_owner(path, Some(before.uid()), Some(before.gid())).ok();
+        file::set_owner(path, before.st_uid, before.st_gid).ok();
         // The kernel takes set-uid and set-gid away with the owner.
-        fs::set_permissions(path, before.permissions()).ok();
+        file::set_mode(path, before.st_mode & 0o7777).ok();
     }
     PATH.of(&call, changed)
 }
 
 pub(super) fn chmod(path: &str, target: ChmodTarget) -> Answer {
-    let before = match fs::metadata(path) {
-        Ok(before) => before.permissions(),
-        Err(error) => return PATH.of::<()>(&format!("stat({path})"), Err(Fail::io("stat")(error))),
+    let before = match file::status(path) {
+        Ok(before) => before.st_mode & 0o7777,
+        Err(fail) => return PATH.of::<()>(&format!("stat({path})"), Err(fail)),
     };
     let bits = match target {
-        ChmodTarget::Same => before.mode() & 0o7777,
+        ChmodTarget::Same => before,
         ChmodTarget::Bits(bits) => bits,
     };
-    let changed = fs::set_permissions(path, fs::Permissions::from_mode(bits)).map_err(Fail::io("chmod"));
+    let changed = file::set_mode(path, bits);
     if changed.is_ok() && target != ChmodTarget::Same {
-        fs::set_permissions(path, before).ok();
+        file::set_mode(path, before).ok();
     }
     PATH.of(&format!("chmod({path}, {bits:04o})"), changed)
 }

@@ -1,5 +1,6 @@
 //! Probes of the firewall.
 
+use alloc::vec::Vec;
 use caplab_init::wire::{Answer, Firewall};
 
 use super::Meaning;

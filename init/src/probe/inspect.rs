@@ -1,10 +1,10 @@
 //! What an inspect step executes: it reads itself. Which namespaces are the host's it cannot see; the launcher adds them.
 
-use std::fs;
+use alloc::{format, string::String, vec::Vec};
 
 use caplab_init::wire::ProcessText;
 
-use crate::sys::attempt;
+use crate::sys::{attempt, file, process};
 
 /// Processes beyond this are not listed.
 const MAX_PROCESSES: usize = 1000;
@@ -20,12 +20,11 @@ pub(crate) fn read() -> ProcessText {
 
 /// Everybody that /proc lists, this process apart.
 fn processes() -> Vec<(String, Vec<u8>)> {
-    let own = std::process::id();
-    let mut pids: Vec<u32> = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    let own = process::id();
+    let mut pids: Vec<u32> = file::names("/proc")
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|name| name.parse().ok())
         .filter(|pid| *pid != own)
         .collect();
     pids.sort_unstable();
@@ -33,8 +32,8 @@ fn processes() -> Vec<(String, Vec<u8>)> {
     pids.into_iter()
         .filter_map(|pid| {
             // One that ends meanwhile is not there.
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            Some((status, fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()))
+            let status = file::read_text(&format!("/proc/{pid}/status")).ok()?;
+            Some((status, file::read(&format!("/proc/{pid}/cmdline")).unwrap_or_default()))
         })
         .collect()
 }

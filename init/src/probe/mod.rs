@@ -11,6 +11,8 @@ mod network;
 mod process;
 mod system;
 
+use alloc::borrow::ToOwned;
+
 use caplab_init::wire::{Answer, Probe};
 
 use crate::sys::{Fail, Result};

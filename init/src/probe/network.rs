@@ -1,5 +1,7 @@
 //! Probes of sockets.
 
+use alloc::format;
+
 use caplab_init::wire::{Answer, Protocol};
 
 use super::Meaning;

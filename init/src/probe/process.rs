@@ -1,9 +1,11 @@
 //! Probes of credentials, namespaces and other processes. What they change is this process, which ends.
 
+use alloc::format;
+
 use caplab_init::wire::{Answer, Namespace};
 
 use super::Meaning;
-use crate::sys::{attempt, credentials};
+use crate::sys::{attempt, credentials, process};
 
 /// A process that is not there.
 const NOBODY: [i32; 1] = [libc::ESRCH];
@@ -30,7 +32,7 @@ pub(super) fn unshare(namespace: Namespace) -> Answer {
     };
     // EINVAL: a kernel without this namespace. ENOSPC, a limit that is reached, stays unclear: it is no permission.
     let meaning = Meaning { unavailable: &[libc::EINVAL], ..Meaning::default() };
-    meaning.of(&format!("unshare({name})"), attempt::unshare(flag))
+    meaning.of(&format!("unshare({name})"), process::unshare(flag))
 }
 
 pub(super) fn ptrace(pid: u32) -> Answer {

@@ -1,26 +1,28 @@
 //! Files, directories, links, devices and sysctls of a container's root.
 
-use std::{
-    io::Write,
-    os::fd::{AsFd, BorrowedFd},
-};
+use alloc::format;
 
 use caplab_init::wire::DeviceNode;
 
 use super::mounts;
-use crate::sys::{Fail, Result, path};
+use crate::sys::{
+    Result,
+    fd::{self, BorrowedFd},
+    path,
+};
 
 pub(super) fn directory(root: BorrowedFd<'_>, path: &str, mode: u32) -> Result<()> {
     let (parent, name) = path::parent(root, path)?;
-    path::make_directory(parent.as_fd(), &name, mode)?;
-    path::set_mode(parent.as_fd(), &name, mode)
+    // The umask is 0, so that a new one has its mode at once; mkdir(2) leaves out set-uid and set-gid.
+    let made = path::make_directory(parent.as_fd(), &name, mode)?;
+    if made && mode & !0o1777 == 0 { Ok(()) } else { path::set_mode(parent.as_fd(), &name, mode) }
 }
 
 pub(super) fn file(root: BorrowedFd<'_>, path: &str, mode: u32, content: &[u8]) -> Result<()> {
     let (parent, name) = path::parent(root, path)?;
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NOFOLLOW;
     let file = path::open_in(parent.as_fd(), &name, flags, 0o600)?;
-    std::fs::File::from(file).write_all(content).map_err(Fail::io("write"))?;
+    fd::write_all(file.as_fd(), content)?;
     path::set_mode(parent.as_fd(), &name, mode)
 }
 
@@ -40,5 +42,5 @@ pub(super) fn device(root: BorrowedFd<'_>, node: &DeviceNode, bind: bool) -> Res
 
 pub(super) fn sysctl(root: BorrowedFd<'_>, name: &str, value: &str) -> Result<()> {
     let file = path::open_in(root, &format!("/proc/sys/{}", name.replace('.', "/")), libc::O_WRONLY, 0)?;
-    std::fs::File::from(file).write_all(value.as_bytes()).map_err(Fail::io("write"))
+    fd::write_all(file.as_fd(), value.as_bytes())
 }

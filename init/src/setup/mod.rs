@@ -4,11 +4,15 @@ mod files;
 mod identity;
 mod mounts;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use alloc::borrow::ToOwned;
 
 use caplab_init::wire::{Op, Phase, Refusal};
 
-use crate::sys::{Fail, Result, path};
+use crate::sys::{
+    Fail, Result,
+    fd::{BorrowedFd, OwnedFd},
+    path,
+};
 
 /// The first byte on the status pipe of a new process: it has become what it should be.
 pub(crate) const READY: u8 = 0;
@@ -43,7 +47,7 @@ impl<'a> Place<'a> {
 }
 
 /// Walks the list; says at which operation it stopped.
-pub(crate) fn walk(place: &mut Place<'_>, ops: &[Op], phase: fn(u32) -> Phase) -> std::result::Result<(), Refusal> {
+pub(crate) fn walk(place: &mut Place<'_>, ops: &[Op], phase: fn(u32) -> Phase) -> core::result::Result<(), Refusal> {
     for (index, op) in ops.iter().enumerate() {
         perform(place, op).map_err(|fail| refusal(phase(index as u32), fail))?;
     }

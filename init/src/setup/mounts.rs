@@ -1,10 +1,14 @@
 //! Mounts of a container's root.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use alloc::borrow::ToOwned;
 
 use caplab_init::wire::Base;
 
-use crate::sys::{Result, mount, path};
+use crate::sys::{
+    Result,
+    fd::{BorrowedFd, OwnedFd},
+    mount, path,
+};
 
 /// A container's root cannot eat the machine's memory, of which a tmpfs may by default take half.
 const ROOT_SIZE: &str = "512m";

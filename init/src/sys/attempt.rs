@@ -1,30 +1,24 @@
 //! The calls that probes make: each asks for one permission. Whether it may harm is the probe's business.
 
-use std::{
-    mem,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    ptr,
-};
+use alloc::{string::String, vec::Vec};
+use core::{mem, ptr};
 
-use super::{Fail, Result, c_string, check};
+use syscalls::{Sysno, syscall};
+
+use super::{Result, c_string, check, fd::OwnedFd, file};
 
 /// open(2). Never waits for the other end of a FIFO, and the descriptor is closed at once.
 pub(crate) fn open(path: &str, flags: i32) -> Result<()> {
-    let path = c_string("open", path)?;
-    // SAFETY: the path is a C string that lives until the call returns.
-    let fd = check("open", unsafe {
-        libc::open(path.as_ptr(), flags | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY, 0o600)
-    })?;
-    // SAFETY: the kernel just gave this descriptor to nobody else.
-    drop(unsafe { OwnedFd::from_raw_fd(fd) });
-    Ok(())
+    file::open(path, flags | libc::O_NONBLOCK | libc::O_NOCTTY).map(drop)
 }
 
 /// mount(2) at `/` that asks for a shared and a private mount in one.
 pub(crate) fn mount_contradiction() -> Result<()> {
     let flags = libc::MS_SHARED | libc::MS_PRIVATE;
     // SAFETY: C strings and numbers only.
-    check("mount", unsafe { libc::mount(c"tmpfs".as_ptr(), c"/".as_ptr(), c"tmpfs".as_ptr(), flags, ptr::null()) })?;
+    check("mount", unsafe {
+        syscall!(Sysno::mount, c"tmpfs".as_ptr(), c"/".as_ptr(), c"tmpfs".as_ptr(), flags, ptr::null::<u8>())
+    })?;
     Ok(())
 }
 
@@ -32,51 +26,38 @@ pub(crate) fn mount_contradiction() -> Result<()> {
 pub(crate) fn make_device(path: &str, major: u32, minor: u32) -> Result<()> {
     let path = c_string("mknod", path)?;
     // SAFETY: the path is a C string that lives until the call returns.
-    check("mknod", unsafe { libc::mknod(path.as_ptr(), libc::S_IFCHR | 0o600, libc::makedev(major, minor)) })?;
+    check("mknod", unsafe {
+        syscall!(Sysno::mknodat, libc::AT_FDCWD, path.as_ptr(), libc::S_IFCHR | 0o600, libc::makedev(major, minor))
+    })?;
     Ok(())
-}
-
-/// unlink(2).
-pub(crate) fn remove(path: &str) -> Result<()> {
-    std::fs::remove_file(path).map_err(Fail::io("unlink"))
 }
 
 /// chroot(2).
 pub(crate) fn change_root(path: &str) -> Result<()> {
     let path = c_string("chroot", path)?;
     // SAFETY: the path is a C string that lives until the call returns.
-    check("chroot", unsafe { libc::chroot(path.as_ptr()) })?;
-    Ok(())
-}
-
-/// unshare(2).
-pub(crate) fn unshare(flag: i32) -> Result<()> {
-    // SAFETY: only numbers; this process has one thread, and ends after the probe.
-    check("unshare", unsafe { libc::unshare(flag) })?;
+    check("chroot", unsafe { syscall!(Sysno::chroot, path.as_ptr()) })?;
     Ok(())
 }
 
 /// ptrace(2) PTRACE_SEIZE. The kernel lets go when this process ends, and has not stopped the other.
 pub(crate) fn seize(pid: i32) -> Result<()> {
-    let none = ptr::null_mut::<libc::c_void>();
     // SAFETY: PTRACE_SEIZE reads nothing of this process's memory.
-    check("ptrace", unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, none, none) })?;
+    check("ptrace", unsafe { syscall!(Sysno::ptrace, libc::PTRACE_SEIZE, pid, 0, 0) })?;
     Ok(())
 }
 
 /// kill(2) with signal 0.
 pub(crate) fn may_signal(pid: i32) -> Result<()> {
     // SAFETY: only numbers.
-    check("kill", unsafe { libc::kill(pid, 0) })?;
+    check("kill", unsafe { syscall!(Sysno::kill, pid, 0) })?;
     Ok(())
 }
 
 /// socket(2).
 pub(crate) fn socket(domain: i32, kind: i32, protocol: i32) -> Result<OwnedFd> {
     // SAFETY: only numbers.
-    let fd = check("socket", unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) })?;
-    // SAFETY: the kernel just gave this descriptor to nobody else.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    OwnedFd::made("socket", unsafe { syscall!(Sysno::socket, domain, kind | libc::SOCK_CLOEXEC, protocol) })
 }
 
 /// bind(2) to a port of every IPv4 address.
@@ -85,25 +66,24 @@ pub(crate) fn bind_any(socket: &OwnedFd, port: u16) -> Result<()> {
     let mut address: libc::sockaddr_in = unsafe { mem::zeroed() };
     address.sin_family = libc::AF_INET as u16;
     address.sin_port = port.to_be();
-    let length = mem::size_of_val(&address) as libc::socklen_t;
+    let length = size_of_val(&address);
     // SAFETY: the address is as long as is said, and lives until the call returns.
-    check("bind", unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })?;
+    check("bind", unsafe { syscall!(Sysno::bind, socket.as_fd().number(), &raw const address, length) })?;
     Ok(())
 }
 
 /// send(2) of one message, then recv(2) of one; waits at most two seconds.
 pub(crate) fn exchange(socket: &OwnedFd, message: &[u8], answer: &mut [u8]) -> Result<usize> {
     let wait = libc::timeval { tv_sec: 2, tv_usec: 0 };
-    let (fd, length) = (socket.as_raw_fd(), mem::size_of_val(&wait) as libc::socklen_t);
+    let (fd, length) = (socket.as_fd().number(), size_of_val(&wait));
     // SAFETY: the option's value is as long as is said, and lives until the call returns.
     check("setsockopt", unsafe {
-        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVTIMEO, (&raw const wait).cast(), length)
+        syscall!(Sysno::setsockopt, fd, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &raw const wait, length)
     })?;
     // SAFETY: the buffer is as long as is said, and lives until the call returns.
-    check("send", unsafe { libc::send(fd, message.as_ptr().cast(), message.len(), 0) as i64 })?;
+    check("send", unsafe { syscall!(Sysno::sendto, fd, message.as_ptr(), message.len(), 0, 0, 0) })?;
     // SAFETY: as above, and nobody else has it.
-    let count = check("recv", unsafe { libc::recv(fd, answer.as_mut_ptr().cast(), answer.len(), 0) as i64 })?;
-    Ok(count as usize)
+    check("recv", unsafe { syscall!(Sysno::recvfrom, fd, answer.as_mut_ptr(), answer.len(), 0, 0, 0) })
 }
 
 /// getsockopt(2) of this many bytes, which are thrown away.
@@ -111,7 +91,7 @@ pub(crate) fn get_option(socket: &OwnedFd, level: i32, option: i32, value: &mut 
     let mut length = value.len() as libc::socklen_t;
     // SAFETY: the buffer is as long as is said, and lives until the call returns.
     check("getsockopt", unsafe {
-        libc::getsockopt(socket.as_raw_fd(), level, option, value.as_mut_ptr().cast(), &raw mut length)
+        syscall!(Sysno::getsockopt, socket.as_fd().number(), level, option, value.as_mut_ptr(), &raw mut length)
     })?;
     Ok(())
 }
@@ -120,25 +100,22 @@ pub(crate) fn get_option(socket: &OwnedFd, level: i32, option: i32, value: &mut 
 pub(crate) fn set_time_zone(minutes: i32) -> Result<()> {
     // struct timezone: tz_minuteswest, tz_dsttime.
     let zone: [i32; 2] = [minutes, 0];
-    // The C library's function would look at its arguments first.
     // SAFETY: the kernel reads the zone, which lives until the call returns, and no time.
-    check("settimeofday", unsafe {
-        libc::syscall(libc::SYS_settimeofday, ptr::null::<libc::timeval>(), &raw const zone)
-    })?;
+    check("settimeofday", unsafe { syscall!(Sysno::settimeofday, ptr::null::<libc::timeval>(), &raw const zone) })?;
     Ok(())
 }
 
 /// syslog(2) with an action that takes no buffer.
 pub(crate) fn kernel_log(action: i32) -> Result<()> {
     // SAFETY: these actions touch no memory.
-    check("syslog", unsafe { libc::klogctl(action, ptr::null_mut(), 0) })?;
+    check("syslog", unsafe { syscall!(Sysno::syslog, action, 0, 0) })?;
     Ok(())
 }
 
 /// init_module(2) of no bytes.
 pub(crate) fn load_empty_module() -> Result<()> {
     // SAFETY: an image of no bytes is not read; the parameters are an empty C string.
-    check("init_module", unsafe { libc::syscall(libc::SYS_init_module, ptr::null::<u8>(), 0usize, c"".as_ptr()) })?;
+    check("init_module", unsafe { syscall!(Sysno::init_module, ptr::null::<u8>(), 0, c"".as_ptr()) })?;
     Ok(())
 }
 
@@ -147,7 +124,7 @@ pub(crate) fn hostname() -> Result<String> {
     // SAFETY: utsname is bytes only, for which zeroes are a value.
     let mut name: libc::utsname = unsafe { mem::zeroed() };
     // SAFETY: the kernel fills it, and nobody else has it.
-    check("uname", unsafe { libc::uname(&raw mut name) })?;
+    check("uname", unsafe { syscall!(Sysno::uname, &raw mut name) })?;
     let bytes: Vec<u8> = name.nodename.iter().map(|byte| *byte as u8).take_while(|byte| *byte != 0).collect();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

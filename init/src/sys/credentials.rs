@@ -1,5 +1,7 @@
 //! Who a process is: ids, groups, capability sets.
 
+use syscalls::{Sysno, syscall};
+
 use super::{Result, check};
 
 const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
@@ -17,22 +19,22 @@ struct CapData {
     inheritable: u32,
 }
 
-/// setgroups(2), of this thread: the raw call, because libc's would look for other threads.
+/// setgroups(2).
 pub(crate) fn set_groups(groups: &[u32]) -> Result<()> {
     // SAFETY: the kernel reads `groups.len()` ids of a slice that lives through the call.
-    check("setgroups", unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }).map(drop)
+    check("setgroups", unsafe { syscall!(Sysno::setgroups, groups.len(), groups.as_ptr()) }).map(drop)
 }
 
 /// setresgid(2), all three.
 pub(crate) fn set_gid(gid: u32) -> Result<()> {
     // SAFETY: setresgid touches no memory.
-    check("setresgid", unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) }).map(drop)
+    check("setresgid", unsafe { syscall!(Sysno::setresgid, gid, gid, gid) }).map(drop)
 }
 
 /// setresuid(2), all three.
 pub(crate) fn set_uid(uid: u32) -> Result<()> {
     // SAFETY: setresuid touches no memory.
-    check("setresuid", unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
+    check("setresuid", unsafe { syscall!(Sysno::setresuid, uid, uid, uid) }).map(drop)
 }
 
 /// capset(2) of this thread.
@@ -45,7 +47,7 @@ pub(crate) fn set_capabilities(effective: u64, permitted: u64, inheritable: u64)
     };
     let data = [word(0), word(32)];
     // SAFETY: for version 3 the kernel reads one header and two data words; both live through the call.
-    check("capset", unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) }).map(drop)
+    check("capset", unsafe { syscall!(Sysno::capset, &raw const header, data.as_ptr()) }).map(drop)
 }
 
 /// Drops from the bounding set every capability that the kernel has and this mask has not.
@@ -95,7 +97,7 @@ pub(crate) fn die_with_parent() -> Result<()> {
     prctl("prctl(PR_SET_PDEATHSIG)", libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64, 0).map(drop)
 }
 
-fn prctl(call: &'static str, option: i32, second: u64, third: u64) -> Result<i32> {
+fn prctl(call: &'static str, option: i32, second: u64, third: u64) -> Result<usize> {
     // SAFETY: none of the options used here takes a pointer.
-    check(call, unsafe { libc::prctl(option, second, third, 0u64, 0u64) })
+    check(call, unsafe { syscall!(Sysno::prctl, option, second, third, 0, 0) })
 }

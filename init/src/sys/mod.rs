@@ -1,14 +1,18 @@
 //! System calls: each a function that takes safe values and says which call failed and how.
 
 pub(crate) mod attempt;
+pub(crate) mod clock;
 pub(crate) mod credentials;
 pub(crate) mod fd;
+pub(crate) mod file;
 pub(crate) mod mount;
 pub(crate) mod path;
 pub(crate) mod process;
 pub(crate) mod system;
 
-use std::ffi::CString;
+use alloc::{ffi::CString, string::String};
+
+use syscalls::Errno;
 
 /// A call that the kernel refused.
 #[derive(Debug, Clone)]
@@ -22,17 +26,12 @@ pub(crate) struct Fail {
 }
 
 /// Of a call.
-pub(crate) type Result<T> = std::result::Result<T, Fail>;
+pub(crate) type Result<T> = core::result::Result<T, Fail>;
 
 impl Fail {
     /// With this errno.
     pub(crate) fn new(call: &'static str, errno: i32) -> Self {
         Self { call, errno, detail: String::new() }
-    }
-
-    /// Of a std::io call.
-    pub(crate) fn io(call: &'static str) -> impl Fn(std::io::Error) -> Self {
-        move |error| Self::new(call, error.raw_os_error().unwrap_or(libc::EIO))
     }
 
     /// Says more.
@@ -42,13 +41,9 @@ impl Fail {
     }
 }
 
-/// Turns libc's -1 into a [`Fail`] with the thread's errno.
-pub(crate) fn check<T: Copy + Into<i64>>(call: &'static str, value: T) -> Result<T> {
-    if value.into() == -1 {
-        Err(Fail::new(call, std::io::Error::last_os_error().raw_os_error().unwrap_or(0)))
-    } else {
-        Ok(value)
-    }
+/// Names the call where the kernel refused it.
+pub(crate) fn check(call: &'static str, done: core::result::Result<usize, Errno>) -> Result<usize> {
+    done.map_err(|errno| Fail::new(call, errno.into_raw()))
 }
 
 /// A C string; a NUL inside is EINVAL, as for a path that the kernel cannot have.

@@ -1,11 +1,14 @@
 //! Mounts by descriptor: open_tree(2), fsopen(2), mount_setattr(2), move_mount(2), Linux 5.12.
 
-use std::{
-    ffi::CStr,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
-};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use core::{ffi::CStr, mem, ptr};
 
-use super::{Fail, Result, c_string, check, fd};
+use syscalls::{Sysno, syscall};
+
+use super::{
+    Fail, Result, c_string, check,
+    fd::{self, BorrowedFd, OwnedFd},
+};
 
 const FSOPEN_CLOEXEC: u32 = 1;
 const FSMOUNT_CLOEXEC: u32 = 1;
@@ -47,7 +50,7 @@ fn mount2(source: &str, target: &str, new: Option<(&str, &str)>, flags: libc::c_
     let (fstype, options) = (c_string("mount", fstype)?, c_string("mount", options)?);
     // SAFETY: the kernel reads four strings up to their NULs; they live through the call.
     check("mount", unsafe {
-        libc::mount(source.as_ptr(), target.as_ptr(), fstype.as_ptr(), flags, options.as_ptr().cast())
+        syscall!(Sysno::mount, source.as_ptr(), target.as_ptr(), fstype.as_ptr(), flags, options.as_ptr())
     })
     .map(drop)
 }
@@ -56,7 +59,7 @@ fn mount2(source: &str, target: &str, new: Option<(&str, &str)>, flags: libc::c_
 pub(crate) fn detach(target: &str) -> Result<()> {
     let target = c_string("umount2", target)?;
     // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
-    check("umount2", unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) }).map(drop)
+    check("umount2", unsafe { syscall!(Sysno::umount2, target.as_ptr(), libc::MNT_DETACH) }).map(drop)
 }
 
 /// A new file system, not attached to anything yet. The attributes are `MOUNT_ATTR_*`.
@@ -83,20 +86,17 @@ pub(crate) fn create(
     }
     configure(context.as_fd(), FSCONFIG_CMD_CREATE, None, None).map_err(with_log)?;
     // SAFETY: fsmount touches no memory.
-    let mount = check("fsmount", unsafe {
-        libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, attributes as u32)
+    let mount = OwnedFd::made("fsmount", unsafe {
+        syscall!(Sysno::fsmount, context.as_fd().number(), FSMOUNT_CLOEXEC, attributes as u32)
     })
     .map_err(with_log)?;
-    // SAFETY: the kernel has just made the descriptor and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(mount as i32) })
+    Ok(mount)
 }
 
 fn fsopen(fstype: &str) -> Result<OwnedFd> {
     let fstype = c_string("fsopen", fstype)?;
     // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
-    let fd = check("fsopen", unsafe { libc::syscall(libc::SYS_fsopen, fstype.as_ptr(), FSOPEN_CLOEXEC) })?;
-    // SAFETY: the kernel has just made the descriptor and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    OwnedFd::made("fsopen", unsafe { syscall!(Sysno::fsopen, fstype.as_ptr(), FSOPEN_CLOEXEC) })
 }
 
 fn configure(context: BorrowedFd<'_>, command: u32, key: Option<&CStr>, value: Option<&str>) -> Result<()> {
@@ -104,13 +104,13 @@ fn configure(context: BorrowedFd<'_>, command: u32, key: Option<&CStr>, value: O
     // SAFETY: the kernel reads key and value up to their NULs, each null where the command takes none; both live
     // through the call.
     check("fsconfig", unsafe {
-        libc::syscall(
-            libc::SYS_fsconfig,
-            context.as_raw_fd(),
+        syscall!(
+            Sysno::fsconfig,
+            context.number(),
             command,
-            key.map_or(std::ptr::null(), CStr::as_ptr),
-            value.as_ref().map_or(std::ptr::null(), |value| value.as_ptr()),
-            0,
+            key.map_or(ptr::null(), CStr::as_ptr),
+            value.as_ref().map_or(ptr::null(), |value| value.as_ptr()),
+            0
         )
     })
     .map(drop)
@@ -130,9 +130,7 @@ fn log(context: BorrowedFd<'_>) -> String {
 pub(crate) fn clone_tree(from: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd> {
     let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
     // SAFETY: the kernel reads an empty static string.
-    let fd = check("open_tree", unsafe { libc::syscall(libc::SYS_open_tree, from.as_raw_fd(), c"".as_ptr(), flags) })?;
-    // SAFETY: the kernel has just made the descriptor and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    OwnedFd::made("open_tree", unsafe { syscall!(Sysno::open_tree, from.number(), c"".as_ptr(), flags) })
 }
 
 /// mount_setattr(2): sets `MOUNT_ATTR_*` on a mount, and on those below it where asked.
@@ -144,13 +142,13 @@ pub(crate) fn set_attributes(mount: BorrowedFd<'_>, attributes: u64, recursive: 
     let flags = AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
     // SAFETY: the kernel reads an empty static string and `size_of(MountAttr)` bytes; both live through the call.
     check("mount_setattr", unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            mount.as_raw_fd(),
+        syscall!(
+            Sysno::mount_setattr,
+            mount.number(),
             c"".as_ptr(),
             flags,
             &raw const attr,
-            std::mem::size_of::<MountAttr>(),
+            mem::size_of::<MountAttr>()
         )
     })
     .map(drop)
@@ -160,13 +158,13 @@ pub(crate) fn set_attributes(mount: BorrowedFd<'_>, attributes: u64, recursive: 
 pub(crate) fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: the kernel reads two empty static strings.
     check("move_mount", unsafe {
-        libc::syscall(
-            libc::SYS_move_mount,
-            mount.as_raw_fd(),
+        syscall!(
+            Sysno::move_mount,
+            mount.number(),
             c"".as_ptr(),
-            target.as_raw_fd(),
+            target.number(),
             c"".as_ptr(),
-            MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH,
+            MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
         )
     })
     .map(drop)
@@ -175,10 +173,10 @@ pub(crate) fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()
 /// pivot_root(2) into a mount: it becomes `/`, what was `/` is detached.
 pub(crate) fn pivot(root: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: fchdir touches no memory.
-    check("fchdir", unsafe { libc::fchdir(root.as_raw_fd()) })?;
+    check("fchdir", unsafe { syscall!(Sysno::fchdir, root.number()) })?;
     // The old root is stacked on the new one, pivot_root(2) "pivot_root(".", ".")", and so needs no directory.
     // SAFETY: the kernel reads two static strings.
-    check("pivot_root", unsafe { libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) })?;
+    check("pivot_root", unsafe { syscall!(Sysno::pivot_root, c".".as_ptr(), c".".as_ptr()) })?;
     detach(".")?;
     super::system::change_directory("/")
 }

@@ -1,29 +1,28 @@
 //! Paths inside a root that is not to be left: openat2(2) with RESOLVE_IN_ROOT, never string arithmetic.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use alloc::{borrow::ToOwned, string::String};
+use core::mem;
 
-use super::{Fail, Result, c_string, check};
+use syscalls::{Sysno, syscall};
+
+use super::{
+    Fail, Result, c_string, check,
+    fd::{self, BorrowedFd, OwnedFd},
+    file,
+};
 
 /// Opens below a root; links, absolute ones too, are followed inside it.
 pub(crate) fn open_in(root: BorrowedFd<'_>, path: &str, flags: i32, mode: u32) -> Result<OwnedFd> {
     let relative = c_string("openat2", path)?;
     // SAFETY: open_how is plain integers; all zero is a valid value of it.
-    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+    let mut how: libc::open_how = unsafe { mem::zeroed() };
     how.flags = (flags | libc::O_CLOEXEC) as u64;
     how.mode = u64::from(mode);
     how.resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
     // SAFETY: the kernel reads the string up to its NUL and `size_of(open_how)` bytes of `how`; both live through the call.
-    let fd = check("openat2", unsafe {
-        libc::syscall(
-            libc::SYS_openat2,
-            root.as_raw_fd(),
-            relative.as_ptr(),
-            &raw const how,
-            std::mem::size_of::<libc::open_how>(),
-        )
-    })?;
-    // SAFETY: the kernel has just made the descriptor and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    OwnedFd::made("openat2", unsafe {
+        syscall!(Sysno::openat2, root.number(), relative.as_ptr(), &raw const how, mem::size_of::<libc::open_how>())
+    })
 }
 
 /// A handle on what is there (O_PATH), links followed inside the root.
@@ -33,21 +32,36 @@ pub(crate) fn find(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
 
 /// A handle on a directory of this process's own view, for a root.
 pub(crate) fn directory(path: &str) -> Result<OwnedFd> {
-    let path = c_string("open", path)?;
-    // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
-    let fd = check("open", unsafe { libc::open(path.as_ptr(), libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) })?;
-    // SAFETY: the kernel has just made the descriptor and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    file::open(path, libc::O_PATH | libc::O_DIRECTORY)
+}
+
+/// The directory that a name is in.
+pub(crate) enum Parent<'a> {
+    /// The root itself.
+    Root(BorrowedFd<'a>),
+    /// One below it.
+    Below(OwnedFd),
+}
+
+impl Parent<'_> {
+    /// Lent out.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Root(root) => *root,
+            Self::Below(directory) => directory.as_fd(),
+        }
+    }
 }
 
 /// The directory a path's last name lives in, made with its parents where missing, and that name.
-pub(crate) fn parent(root: BorrowedFd<'_>, path: &str) -> Result<(OwnedFd, String)> {
+pub(crate) fn parent<'a>(root: BorrowedFd<'a>, path: &str) -> Result<(Parent<'a>, String)> {
     let trimmed = path.trim_end_matches('/');
     let (parent, name) = trimmed.rsplit_once('/').ok_or_else(|| Fail::new("openat2", libc::EINVAL))?;
     if name.is_empty() || name == ".." || name == "." {
         return Err(Fail::new("openat2", libc::EINVAL));
     }
-    Ok((make_directories(root, parent)?, name.to_owned()))
+    let parent = if parent.is_empty() { Parent::Root(root) } else { Parent::Below(make_directories(root, parent)?) };
+    Ok((parent, name.to_owned()))
 }
 
 /// A directory, made (root's, 0755) with its parents where missing.
@@ -63,13 +77,14 @@ pub(crate) fn make_directories(root: BorrowedFd<'_>, path: &str) -> Result<Owned
     }
 }
 
-/// mkdirat(2); one that is there already is fine.
-pub(crate) fn make_directory(parent: BorrowedFd<'_>, name: &str, mode: u32) -> Result<()> {
+/// mkdirat(2); false where it was there already.
+pub(crate) fn make_directory(parent: BorrowedFd<'_>, name: &str, mode: u32) -> Result<bool> {
     let name = c_string("mkdirat", name)?;
     // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
-    match check("mkdirat", unsafe { libc::mkdirat(parent.as_raw_fd(), name.as_ptr(), mode) }) {
-        Err(fail) if fail.errno != libc::EEXIST => Err(fail),
-        _ => Ok(()),
+    match check("mkdirat", unsafe { syscall!(Sysno::mkdirat, parent.number(), name.as_ptr(), mode) }) {
+        Ok(_) => Ok(true),
+        Err(fail) if fail.errno == libc::EEXIST => Ok(false),
+        Err(fail) => Err(fail),
     }
 }
 
@@ -77,7 +92,7 @@ pub(crate) fn make_directory(parent: BorrowedFd<'_>, name: &str, mode: u32) -> R
 pub(crate) fn make_symlink(parent: BorrowedFd<'_>, name: &str, target: &str) -> Result<()> {
     let (name, target) = (c_string("symlinkat", name)?, c_string("symlinkat", target)?);
     // SAFETY: the kernel reads both strings up to their NULs; they live through the call.
-    check("symlinkat", unsafe { libc::symlinkat(target.as_ptr(), parent.as_raw_fd(), name.as_ptr()) }).map(drop)
+    check("symlinkat", unsafe { syscall!(Sysno::symlinkat, target.as_ptr(), parent.number(), name.as_ptr()) }).map(drop)
 }
 
 /// mknodat(2) of a character device.
@@ -85,7 +100,8 @@ pub(crate) fn make_device(parent: BorrowedFd<'_>, name: &str, mode: u32, major: 
     let name = c_string("mknodat", name)?;
     // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
     check("mknodat", unsafe {
-        libc::mknodat(parent.as_raw_fd(), name.as_ptr(), libc::S_IFCHR | mode, libc::makedev(major, minor))
+        let device = libc::makedev(major, minor);
+        syscall!(Sysno::mknodat, parent.number(), name.as_ptr(), libc::S_IFCHR | mode, device)
     })
     .map(drop)
 }
@@ -94,27 +110,20 @@ pub(crate) fn make_device(parent: BorrowedFd<'_>, name: &str, mode: u32, major: 
 pub(crate) fn set_mode(parent: BorrowedFd<'_>, name: &str, mode: u32) -> Result<()> {
     let name = c_string("fchmodat", name)?;
     // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
-    check("fchmodat", unsafe { libc::fchmodat(parent.as_raw_fd(), name.as_ptr(), mode, 0) }).map(drop)
+    check("fchmodat", unsafe { syscall!(Sysno::fchmodat, parent.number(), name.as_ptr(), mode) }).map(drop)
 }
 
 /// fchownat(2), a link itself.
 pub(crate) fn set_owner(parent: BorrowedFd<'_>, name: &str, uid: u32, gid: u32) -> Result<()> {
     let name = c_string("fchownat", name)?;
     // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
-    check("fchownat", unsafe { libc::fchownat(parent.as_raw_fd(), name.as_ptr(), uid, gid, libc::AT_SYMLINK_NOFOLLOW) })
-        .map(drop)
-}
-
-/// fstat(2).
-pub(crate) fn status(fd: BorrowedFd<'_>) -> Result<libc::stat> {
-    // SAFETY: stat is plain integers; all zero is a valid value of it.
-    let mut status: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: the kernel writes one stat into one that lives through the call.
-    check("fstat", unsafe { libc::fstat(fd.as_raw_fd(), &raw mut status) })?;
-    Ok(status)
+    check("fchownat", unsafe {
+        syscall!(Sysno::fchownat, parent.number(), name.as_ptr(), uid, gid, libc::AT_SYMLINK_NOFOLLOW)
+    })
+    .map(drop)
 }
 
 /// Whether it is a directory.
 pub(crate) fn is_directory(fd: BorrowedFd<'_>) -> Result<bool> {
-    Ok(status(fd)?.st_mode & libc::S_IFMT == libc::S_IFDIR)
+    Ok(fd::status(fd)?.st_mode & libc::S_IFMT == libc::S_IFDIR)
 }

@@ -1,11 +1,17 @@
 //! Processes: clone3, setns, execve, wait, signals.
 
-use std::{
-    ffi::{CStr, CString},
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+use alloc::{ffi::CString, vec::Vec};
+use core::{
+    ffi::{CStr, c_char},
+    ptr,
 };
 
-use super::{Fail, Result, check};
+use syscalls::{Sysno, syscall};
+
+use super::{
+    Fail, Result, check,
+    fd::{self, BorrowedFd, OwnedFd},
+};
 
 /// Whether a wait may wait.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,54 +57,74 @@ pub(crate) fn clone(namespaces: u64) -> Result<Side> {
         tls: 0,
     };
     // SAFETY: the kernel reads one clone_args and writes one descriptor through `pidfd`; both live through the call.
-    // Without CLONE_VM the child has a copy of everything. This program has one thread, so no lock of the
-    // allocator or of libc is held by a thread that the child does not have.
-    let pid =
-        check("clone3", unsafe { libc::syscall(libc::SYS_clone3, &raw const args, std::mem::size_of::<CloneArgs>()) })?;
+    // Without CLONE_VM the child has a copy of everything, and this program has one thread.
+    let pid = check("clone3", unsafe { syscall!(Sysno::clone3, &raw const args, size_of::<CloneArgs>()) })?;
     if pid == 0 {
         return Ok(Side::Child);
     }
-    // SAFETY: the kernel has just made the descriptor and nobody else knows it.
-    Ok(Side::Parent(pid as i32, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+    Ok(Side::Parent(pid as i32, OwnedFd::known(pidfd)))
 }
 
 /// setns(2), into the namespaces of a process or into one namespace.
 pub(crate) fn enter(namespace: BorrowedFd<'_>, flags: u64) -> Result<()> {
     // SAFETY: setns touches no memory.
-    check("setns", unsafe { libc::setns(namespace.as_raw_fd(), flags as i32) }).map(drop)
+    check("setns", unsafe { syscall!(Sysno::setns, namespace.number(), flags as i32) }).map(drop)
+}
+
+/// unshare(2).
+pub(crate) fn unshare(namespace: i32) -> Result<()> {
+    // SAFETY: only numbers; this process has one thread.
+    check("unshare", unsafe { syscall!(Sysno::unshare, namespace) }).map(drop)
 }
 
 /// setsid(2): terminal signals no longer arrive.
 pub(crate) fn new_session() {
     // SAFETY: setsid touches no memory. It fails only for the leader of a group, which then keeps its session.
-    unsafe { libc::setsid() };
+    unsafe { syscall!(Sysno::setsid) }.ok();
 }
 
-/// Gives signals the dispositions and the mask that a fresh process expects: Rust's runtime ignores SIGPIPE, and
-/// what is ignored stays so across execve.
+/// The kernel's struct sigaction, of which only the handler matters here.
+#[repr(C)]
+struct Action {
+    handler: usize,
+    flags: usize,
+    restorer: usize,
+    mask: u64,
+}
+
+/// A set of this signal alone, as the kernel's sigset_t has it.
+const fn set_of(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
+/// sigprocmask(2); it cannot fail on a set that lives.
+fn mask(how: i32, set: u64) {
+    // SAFETY: the kernel reads one set that lives through the call.
+    unsafe { syscall!(Sysno::rt_sigprocmask, how, &raw const set, ptr::null::<u64>(), size_of::<u64>()) }.ok();
+}
+
+/// Gives signals the dispositions and the mask that a fresh process expects: Rust's runtime ignores SIGPIPE in the program
+/// that started this one, and what is ignored stays so across execve.
 pub(crate) fn default_signals() {
-    // SAFETY: no handler is installed; an empty set is built before it is used.
-    unsafe {
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    let default = Action { handler: libc::SIG_DFL, flags: 0, restorer: 0, mask: 0 };
+    for signal in [libc::SIGPIPE, libc::SIGCHLD] {
+        // SAFETY: no handler is installed; the kernel reads one action that lives through the call.
+        unsafe { syscall!(Sysno::rt_sigaction, signal, &raw const default, ptr::null::<Action>(), size_of::<u64>()) }
+            .ok();
     }
+    mask(libc::SIG_SETMASK, 0);
 }
 
 /// A signal to a process by descriptor; one that has ended is fine.
 pub(crate) fn kill(process: BorrowedFd<'_>, signal: i32) {
     // SAFETY: a null siginfo asks for what kill(2) would send.
-    unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0);
-    }
+    unsafe { syscall!(Sysno::pidfd_send_signal, process.number(), signal, ptr::null::<u8>(), 0) }.ok();
 }
 
 /// SIGKILL to a process group.
 pub(crate) fn kill_group(leader: i32) {
     // SAFETY: kill touches no memory. `leader` is a child that has not been waited for, so its number is not reused.
-    unsafe { libc::kill(-leader, libc::SIGKILL) };
+    unsafe { syscall!(Sysno::kill, -leader, libc::SIGKILL) }.ok();
 }
 
 /// How a child ended.
@@ -113,11 +139,11 @@ pub(crate) enum Ended {
 
 /// Waits for a child; `None` where it may not wait and the child runs.
 pub(crate) fn wait(pid: i32, block: Block) -> Result<Option<Ended>> {
-    let mut status = 0;
+    let mut status = 0i32;
     let flags = if block == Block::Yes { 0 } else { libc::WNOHANG };
     loop {
         // SAFETY: the kernel writes one int that lives through the call.
-        return match check("waitpid", unsafe { libc::waitpid(pid, &raw mut status, flags) }) {
+        return match check("wait4", unsafe { syscall!(Sysno::wait4, pid, &raw mut status, flags, 0) }) {
             Err(fail) if fail.errno == libc::EINTR => continue,
             Err(fail) => Err(fail),
             Ok(0) => Ok(None),
@@ -135,53 +161,44 @@ pub(crate) fn wait(pid: i32, block: Block) -> Result<Option<Ended>> {
 pub(crate) fn reap_any(block: Block) -> Result<()> {
     match wait(-1, block)? {
         Some(_) => Ok(()),
-        None => Err(Fail::new("waitpid", libc::EAGAIN)),
+        None => Err(Fail::new("wait4", libc::EAGAIN)),
     }
 }
 
 /// SIGCHLD: blocks it (`No`), so that it is kept, or sleeps until it arrives (`Yes`).
 pub(crate) fn child_signal(block: Block) {
-    // SAFETY: the set is built before it is used; a null siginfo asks for none to be written.
-    unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, libc::SIGCHLD);
-        if block == Block::No {
-            libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
-        } else {
-            libc::sigwaitinfo(&raw const set, std::ptr::null_mut());
-        }
+    let set = set_of(libc::SIGCHLD);
+    if block == Block::No {
+        return mask(libc::SIG_BLOCK, set);
     }
+    // SAFETY: the kernel reads one set that lives through the call; null asks for no siginfo and no time limit. Woken for
+    // another reason the caller looks and comes back.
+    unsafe { syscall!(Sysno::rt_sigtimedwait, &raw const set, ptr::null::<u8>(), ptr::null::<u8>(), size_of::<u64>()) }
+        .ok();
 }
 
 /// PTRACE_TRACEME: this process stops after its execve, before the program's first instruction.
 pub(crate) fn stop_at_exec() -> Result<()> {
     // SAFETY: PTRACE_TRACEME ignores its pointers.
-    check("ptrace(PTRACE_TRACEME)", unsafe {
-        libc::ptrace(libc::PTRACE_TRACEME, 0, std::ptr::null_mut::<u8>(), std::ptr::null_mut::<u8>())
-    })
-    .map(drop)
+    check("ptrace(PTRACE_TRACEME)", unsafe { syscall!(Sysno::ptrace, libc::PTRACE_TRACEME, 0, 0, 0) }).map(drop)
 }
 
 /// PTRACE_DETACH: lets a stopped child go on.
 pub(crate) fn let_go(pid: i32) -> Result<()> {
     // SAFETY: PTRACE_DETACH takes a signal number as its data, here none, and no pointer.
-    check("ptrace(PTRACE_DETACH)", unsafe {
-        libc::ptrace(libc::PTRACE_DETACH, pid, std::ptr::null_mut::<u8>(), std::ptr::null_mut::<u8>())
-    })
-    .map(drop)
+    check("ptrace(PTRACE_DETACH)", unsafe { syscall!(Sysno::ptrace, libc::PTRACE_DETACH, pid, 0, 0) }).map(drop)
 }
 
 /// Null-terminated pointers into strings, as execve(2) takes them.
-fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
-    strings.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    strings.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
 }
 
 /// execve(2) of a path; returns only where it failed.
 pub(crate) fn execute(path: &CStr, args: &[CString], env: &[CString]) -> Fail {
     let (args, env) = (pointers(args), pointers(env));
     // SAFETY: the path and both null-terminated arrays of strings live through the call.
-    let failed = unsafe { libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr()) };
+    let failed = unsafe { syscall!(Sysno::execve, path.as_ptr(), args.as_ptr(), env.as_ptr()) };
     check("execve", failed).err().unwrap_or_else(|| Fail::new("execve", 0))
 }
 
@@ -190,26 +207,32 @@ pub(crate) fn execute_file(file: BorrowedFd<'_>, args: &[CString], env: &[CStrin
     let (args, env) = (pointers(args), pointers(env));
     // SAFETY: the empty path is static; both null-terminated arrays of strings live through the call.
     let failed = unsafe {
-        libc::syscall(
-            libc::SYS_execveat,
-            file.as_raw_fd(),
-            c"".as_ptr(),
-            args.as_ptr(),
-            env.as_ptr(),
-            libc::AT_EMPTY_PATH,
-        )
+        syscall!(Sysno::execveat, file.number(), c"".as_ptr(), args.as_ptr(), env.as_ptr(), libc::AT_EMPTY_PATH)
     };
     check("execveat", failed).err().unwrap_or_else(|| Fail::new("execveat", 0))
 }
 
-/// Ends this process without running anything that its parent's copy registered.
+/// exit_group(2).
 pub(crate) fn exit_now(status: i32) -> ! {
-    // SAFETY: _exit touches no memory and does not return.
-    unsafe { libc::_exit(status) }
+    loop {
+        // SAFETY: it touches no memory and does not return.
+        unsafe { syscall!(Sysno::exit_group, status) }.ok();
+    }
+}
+
+/// A line for whoever reads standard error; where that is gone, for nobody.
+pub(crate) fn complain(message: &str) {
+    fd::write_all(fd::ERROR, alloc::format!("caplab-init: {message}\n").as_bytes()).ok();
+}
+
+/// getpid(2).
+pub(crate) fn id() -> u32 {
+    // SAFETY: it touches no memory, and cannot fail.
+    unsafe { syscall!(Sysno::getpid) }.unwrap_or(0) as u32
 }
 
 /// prctl(2) PR_SET_NAME: else ps(1) shows the number of the descriptor that was executed.
 pub(crate) fn set_name() {
     // SAFETY: a static C string. It cannot fail on one.
-    unsafe { libc::prctl(libc::PR_SET_NAME, c"caplab-init".as_ptr()) };
+    unsafe { syscall!(Sysno::prctl, libc::PR_SET_NAME, c"caplab-init".as_ptr(), 0, 0, 0) }.ok();
 }

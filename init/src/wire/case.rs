@@ -1,5 +1,7 @@
 //! What the parent asks for: one case, decided to the last number.
 
+use alloc::{string::String, vec::Vec};
+
 use serde::{Deserialize, Serialize};
 
 use super::{Op, Probe};

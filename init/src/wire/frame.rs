@@ -1,49 +1,59 @@
 //! A message on the wire: four bytes of length, little endian, then a postcard document.
 
-use std::io::{self, Read, Write};
+use alloc::{vec, vec::Vec};
+use core::fmt;
 
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The largest message either side accepts, in bytes. A case with a thousand steps that each fill their
-/// output bound would be larger; the parent sends such a case's steps with smaller bounds.
+/// output bound would be larger; the launcher keeps less of each stream then.
 pub const MAX_FRAME: usize = 256 << 20;
 
-/// Writes one message.
-///
-/// # Errors
-/// Those of the writer; `InvalidData` where the message cannot be encoded or is larger than [`MAX_FRAME`].
-pub fn send<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
-    let mut bytes = vec![0; 4];
-    bytes = postcard::to_extend(message, bytes).map_err(invalid)?;
-    let length = bytes.len() - 4;
-    if length > MAX_FRAME {
-        return Err(invalid("message too large"));
+/// Bytes of the length before a document.
+pub const PREFIX: usize = 4;
+
+/// A message that is too large, or is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed(&'static str);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.0)
     }
-    let prefix = u32::try_from(length).map_err(invalid)?.to_le_bytes();
-    bytes[..4].copy_from_slice(&prefix);
-    to.write_all(&bytes)
 }
 
-/// Reads one message; `None` where the other side closed the connection between two messages.
+impl core::error::Error for Malformed {}
+
+const TOO_LARGE: Malformed = Malformed("a message larger than 256 MiB");
+
+/// The bytes of a message, its length before it.
 ///
 /// # Errors
-/// Those of the reader; `InvalidData` for a message that is too large or does not decode.
-pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
-    let mut prefix = [0; 4];
-    match from.read_exact(&mut prefix) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error),
+/// Where it cannot be encoded or is larger than [`MAX_FRAME`].
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Malformed> {
+    let mut bytes = postcard::to_extend(message, vec![0; PREFIX]).map_err(|_| Malformed("a message without a form"))?;
+    let length = bytes.len() - PREFIX;
+    if length > MAX_FRAME {
+        return Err(TOO_LARGE);
     }
+    let prefix = u32::try_from(length).map_err(|_| TOO_LARGE)?.to_le_bytes();
+    bytes[..PREFIX].copy_from_slice(&prefix);
+    Ok(bytes)
+}
+
+/// How many bytes of a document follow.
+///
+/// # Errors
+/// Where that is more than [`MAX_FRAME`].
+pub fn length(prefix: [u8; PREFIX]) -> Result<usize, Malformed> {
     let length = u32::from_le_bytes(prefix) as usize;
-    if length > MAX_FRAME {
-        return Err(invalid("message too large"));
-    }
-    let mut bytes = vec![0; length];
-    from.read_exact(&mut bytes)?;
-    postcard::from_bytes(&bytes).map(Some).map_err(invalid)
+    if length > MAX_FRAME { Err(TOO_LARGE) } else { Ok(length) }
 }
 
-fn invalid(error: impl std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+/// The message that a document is.
+///
+/// # Errors
+/// Where it is none of this version.
+pub fn decode<T: DeserializeOwned>(document: &[u8]) -> Result<T, Malformed> {
+    postcard::from_bytes(document).map_err(|_| Malformed("a message of another version"))
 }

@@ -1,6 +1,8 @@
 //! A setup is data before it is action: the operations that make a container, each one step of one
 //! interpreter, each a handful of system calls.
 
+use alloc::{string::String, vec::Vec};
+
 use serde::{Deserialize, Serialize};
 
 /// What a bind mount's source or a look-up starts from.

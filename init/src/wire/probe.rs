@@ -1,5 +1,7 @@
 //! The probes: each asks the kernel for one permission, harmlessly.
 
+use alloc::{string::String, vec::Vec};
+
 use serde::{Deserialize, Serialize};
 
 /// One attempt. *Allowed* means that the permission check was passed, even where the call then fails on its

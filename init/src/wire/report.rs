@@ -1,5 +1,7 @@
 //! What the launcher saw.
 
+use alloc::{boxed::Box, string::String, vec::Vec};
+
 use serde::{Deserialize, Serialize};
 
 /// The answer to a [`super::Request`].

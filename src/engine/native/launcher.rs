@@ -1,7 +1,7 @@
 //! The launcher process: started, asked, and gone when dropped.
 
 use std::{
-    io,
+    io::{self, Read, Write},
     os::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt},
@@ -70,9 +70,29 @@ impl Launcher {
         };
         let Some(connection) = self.connection.as_mut() else { return Err(lost(None)) };
         connection.set_read_timeout(Some(budget(case))).map_err(|error| lost(Some(error)))?;
-        frame::send(connection, &Request::Run(case.clone())).map_err(|error| lost(Some(error)))?;
-        frame::receive(connection).map_err(|error| lost(Some(error)))?.ok_or_else(|| lost(None))
+        send(connection, &Request::Run(case.clone())).map_err(|error| lost(Some(error)))?;
+        receive(connection).map_err(|error| lost(Some(error)))?.ok_or_else(|| lost(None))
     }
+}
+
+/// One message.
+fn send(connection: &mut UnixStream, message: &Request) -> io::Result<()> {
+    let bytes = frame::encode(message).map_err(|malformed| io::Error::new(io::ErrorKind::InvalidData, malformed))?;
+    connection.write_all(&bytes)
+}
+
+/// One message; `None` where the other side closed the connection before it.
+fn receive(connection: &mut UnixStream) -> io::Result<Option<Response>> {
+    let invalid = |malformed| io::Error::new(io::ErrorKind::InvalidData, malformed);
+    let mut prefix = [0; frame::PREFIX];
+    match connection.read_exact(&mut prefix) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let mut document = vec![0; frame::length(prefix).map_err(invalid)?];
+    connection.read_exact(&mut document)?;
+    frame::decode(&document).map(Some).map_err(invalid)
 }
 
 impl Drop for Launcher {

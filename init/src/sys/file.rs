@@ -1,0 +1,110 @@
+//! Files of this process's own view, by path.
+
+use alloc::{
+    ffi::CString,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+use core::{ffi::CStr, mem};
+
+use syscalls::{Sysno, syscall};
+
+use super::{
+    Result, c_string, check,
+    fd::{self, BorrowedFd, OwnedFd},
+};
+
+/// openat(2), close-on-exec.
+pub(crate) fn open(path: &str, flags: i32) -> Result<OwnedFd> {
+    let path = c_string("open", path)?;
+    // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
+    OwnedFd::made("open", unsafe {
+        syscall!(Sysno::openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, 0o600)
+    })
+}
+
+/// Everything that is in a file.
+pub(crate) fn read(path: &str) -> Result<Vec<u8>> {
+    fd::read_to_end(open(path, libc::O_RDONLY)?.as_fd())
+}
+
+/// The same as text; what is not UTF-8 is replaced.
+pub(crate) fn read_text(path: &str) -> Result<String> {
+    read(path).map(|bytes| match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
+}
+
+/// Writes to a file that is there.
+pub(crate) fn write(path: &str, bytes: &[u8]) -> Result<()> {
+    fd::write_all(open(path, libc::O_WRONLY)?.as_fd(), bytes)
+}
+
+/// readlinkat(2).
+pub(crate) fn read_link(path: &str) -> Result<String> {
+    let path = c_string("readlink", path)?;
+    let mut target = [0u8; 256];
+    // SAFETY: the kernel reads the string up to its NUL and writes at most as much as the buffer; both live through the call.
+    let length = check("readlink", unsafe {
+        syscall!(Sysno::readlinkat, libc::AT_FDCWD, path.as_ptr(), target.as_mut_ptr(), target.len())
+    })?;
+    Ok(String::from_utf8_lossy(&target[..length]).into_owned())
+}
+
+/// The names in a directory.
+pub(crate) fn names(path: &str) -> Result<Vec<String>> {
+    let directory = open(path, libc::O_RDONLY | libc::O_DIRECTORY)?;
+    let mut names = Vec::new();
+    let mut buffer = vec![0u8; 32 << 10];
+    loop {
+        let count = entries(directory.as_fd(), &mut buffer)?;
+        if count == 0 {
+            return Ok(names);
+        }
+        let mut rest = &buffer[..count];
+        // struct linux_dirent64: ino and offset, eight bytes each; length, two; type, one; the name up to its NUL.
+        while let Some(length) = rest.get(16..18).map(|bytes| usize::from(u16::from_ne_bytes([bytes[0], bytes[1]]))) {
+            let name = rest.get(19..length).and_then(|bytes| CStr::from_bytes_until_nul(bytes).ok());
+            names.extend(name.map(|name| name.to_string_lossy().to_string()));
+            rest = rest.get(length.max(1)..).unwrap_or_default();
+        }
+    }
+}
+
+fn entries(directory: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
+    // SAFETY: the kernel writes at most as much as the buffer, which lives through the call.
+    check("getdents64", unsafe { syscall!(Sysno::getdents64, directory.number(), buffer.as_mut_ptr(), buffer.len()) })
+}
+
+/// stat(2), links followed.
+pub(crate) fn status(path: &str) -> Result<libc::stat> {
+    let path = c_string("stat", path)?;
+    // SAFETY: stat is plain integers; all zero is a valid value of it.
+    let mut status: libc::stat = unsafe { mem::zeroed() };
+    // SAFETY: the kernel reads the string up to its NUL and writes one stat; both live through the call.
+    check("stat", unsafe { syscall!(Sysno::newfstatat, libc::AT_FDCWD, path.as_ptr(), &raw mut status, 0) })?;
+    Ok(status)
+}
+
+/// chown(2), links followed.
+pub(crate) fn set_owner(path: &str, uid: u32, gid: u32) -> Result<()> {
+    let path = c_string("chown", path)?;
+    // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
+    check("chown", unsafe { syscall!(Sysno::fchownat, libc::AT_FDCWD, path.as_ptr(), uid, gid, 0) }).map(drop)
+}
+
+/// chmod(2), links followed.
+pub(crate) fn set_mode(path: &str, mode: u32) -> Result<()> {
+    let path = c_string("chmod", path)?;
+    // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
+    check("chmod", unsafe { syscall!(Sysno::fchmodat, libc::AT_FDCWD, path.as_ptr(), mode) }).map(drop)
+}
+
+/// unlink(2).
+pub(crate) fn remove(path: &str) -> Result<()> {
+    let path: CString = c_string("unlink", path)?;
+    // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
+    check("unlink", unsafe { syscall!(Sysno::unlinkat, libc::AT_FDCWD, path.as_ptr(), 0) }).map(drop)
+}
