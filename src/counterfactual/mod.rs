@@ -70,6 +70,10 @@ pub fn change(case: &Case, step: usize, control: &Control, expect: &Expect) -> C
             container.no_new_privs = false;
             "no_new_privs not set".to_owned()
         }
+        Control::Seccomp => {
+            container.seccomp_unconfined = true;
+            "seccomp unconfined".to_owned()
+        }
     };
     Changed { case, change }
 }

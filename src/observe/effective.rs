@@ -3,7 +3,7 @@
 use caplab_init::wire::IdMap;
 use oci_spec::runtime::{Capabilities, Linux, LinuxIdMapping, LinuxNamespaceType, Process, Spec};
 
-use super::{CapSets, Mount, Namespace, NamespaceState, ProcessFacts, map_words};
+use super::{CapSets, Mount, Namespace, NamespaceState, ProcessFacts, Seccomp, map_words};
 use crate::capability::CapSet;
 
 /// Every point in which the kernel gave a container's pid 1 something else than its Spec asked for, each a sentence:
@@ -55,6 +55,10 @@ fn credentials(process: &Process, linux: &Linux, effective: &ProcessFacts, found
     let no_new_privs = process.no_new_privileges().unwrap_or(false);
     if no_new_privs != effective.no_new_privs {
         found.push(format!("asked for no_new_privs {no_new_privs}, the kernel gave {}", effective.no_new_privs));
+    }
+    let wanted = if linux.seccomp().is_some() { Seccomp::Filter } else { Seccomp::Disabled };
+    if wanted != effective.seccomp {
+        found.push(format!("asked for seccomp {}, the kernel gave {}", wanted.name(), effective.seccomp.name()));
     }
     let wanted = after_execve(process);
     for ((name, wanted), (_, got)) in wanted.named().into_iter().zip(effective.capabilities.named()) {

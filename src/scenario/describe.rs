@@ -50,6 +50,10 @@ pub fn probe(probe: &Probe) -> String {
             format!("bind_port {port}{}", if *protocol == Protocol::Udp { " udp" } else { "" })
         }
         Probe::RawSocket => "raw_socket".to_owned(),
+        Probe::Bpf => "bpf".to_owned(),
+        Probe::PerfEventOpen => "perf_event_open".to_owned(),
+        Probe::Keyctl => "keyctl".to_owned(),
+        Probe::Userfaultfd => "userfaultfd".to_owned(),
         Probe::Sethostname => "sethostname".to_owned(),
         Probe::SetTime => "set_time".to_owned(),
         Probe::ReadKernelLog => "read_kernel_log".to_owned(),
@@ -69,6 +73,7 @@ pub fn control(control: &Control) -> String {
         Control::ReadOnlyVolume(target) => format!("read_only:{target}"),
         Control::ReadOnlyRoot => "read_only".to_owned(),
         Control::NoNewPrivs => "no_new_privs".to_owned(),
+        Control::Seccomp => "seccomp".to_owned(),
     }
 }
 

@@ -97,6 +97,8 @@ pub struct Container {
     pub read_only: bool,
     /// docker's `--security-opt no-new-privileges`.
     pub no_new_privs: bool,
+    /// security_opt: seccomp=unconfined.
+    pub seccomp_unconfined: bool,
     /// docker's `--hostname`.
     pub hostname: Option<String>,
     /// docker's `-e`.
@@ -455,4 +457,6 @@ pub enum Control {
     ReadOnlyRoot,
     /// `no-new-privileges`.
     NoNewPrivs,
+    /// The seccomp profile.
+    Seccomp,
 }

@@ -6,11 +6,14 @@ mod mounts;
 mod preset;
 mod process;
 mod rootfs;
+mod seccomp;
 
 use std::{collections::HashMap, time::Duration};
 
 use caplab_init::wire::IdMap;
-use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxIdMappingBuilder, LinuxNamespace, LinuxNamespaceType, Root, Spec};
+use oci_spec::runtime::{
+    Linux, LinuxIdMapping, LinuxIdMappingBuilder, LinuxNamespace, LinuxNamespaceType, LinuxSeccomp, Root, Spec,
+};
 
 use crate::{
     engine::{ContainerJob, Job, Program, StepJob, StepJobKind},
@@ -138,8 +141,21 @@ impl<'a> Resolved<'a> {
             .set_gid_mappings(user_namespace.then(|| in_spec(gids)).transpose()?)
             .set_sysctl((!sysctls.is_empty()).then_some(sysctls))
             .set_readonly_paths(paths(self.facts.readonly_paths))
-            .set_masked_paths(paths(self.facts.masked_paths));
+            .set_masked_paths(paths(self.facts.masked_paths))
+            .set_seccomp(self.seccomp(machine));
         Ok(linux)
+    }
+}
+
+impl Resolved<'_> {
+    /// The preset's profile for the container's bounding set. Both docker and podman leave a privileged container without.
+    fn seccomp(&self, machine: &Machine) -> Option<LinuxSeccomp> {
+        if self.container.privileged || self.container.seccomp_unconfined {
+            return None;
+        }
+        let container = self.container;
+        let bounding = self.ceiling.union(container.lifted).difference(container.withheld);
+        self.facts.seccomp?.resolve(bounding, machine.kernel_version())
     }
 }
 

@@ -39,6 +39,10 @@ pub(crate) fn run(probe: &Probe) -> Answer {
         Probe::ReadKernelLog => system::read_kernel_log(),
         Probe::LoadModule => system::load_module(),
         Probe::WriteSysctl { name } => files::write_sysctl(name),
+        Probe::Bpf => system::bpf(),
+        Probe::PerfEventOpen => system::perf_event_open(),
+        Probe::Keyctl => system::keyctl(),
+        Probe::Userfaultfd => system::userfaultfd(),
     }
 }
 

@@ -38,3 +38,29 @@ pub(super) fn load_module() -> Answer {
     let meaning = Meaning { allowed: &[libc::ENOEXEC], unavailable: &[libc::ENOSYS], ..Meaning::default() };
     meaning.of("init_module()", attempt::load_empty_module())
 }
+
+/// A kernel that was built without the call.
+const NO_CALL: [i32; 1] = [libc::ENOSYS];
+
+pub(super) fn bpf() -> Answer {
+    // No program is loaded: said once the permission was given.
+    let meaning = Meaning { allowed: &[libc::ENOENT], unavailable: &NO_CALL, ..Meaning::default() };
+    meaning.of("bpf(BPF_PROG_GET_NEXT_ID)", attempt::next_program())
+}
+
+pub(super) fn perf_event_open() -> Answer {
+    let unavailable = [libc::ENOSYS, libc::ENOENT, libc::ENODEV, libc::EOPNOTSUPP];
+    let meaning = Meaning { unavailable: &unavailable, ..Meaning::default() };
+    meaning.of("perf_event_open(PERF_COUNT_SW_DUMMY)", attempt::count_nothing())
+}
+
+pub(super) fn keyctl() -> Answer {
+    // There is no such keyring yet.
+    let meaning = Meaning { allowed: &[libc::ENOKEY], unavailable: &NO_CALL, ..Meaning::default() };
+    meaning.of("keyctl(KEYCTL_GET_KEYRING_ID)", attempt::process_keyring())
+}
+
+pub(super) fn userfaultfd() -> Answer {
+    let meaning = Meaning { unavailable: &NO_CALL, ..Meaning::default() };
+    meaning.of("userfaultfd(UFFD_USER_MODE_ONLY)", attempt::fault_handler())
+}

@@ -19,6 +19,7 @@ pub(super) fn perform(op: &Op) -> Result<()> {
         }
         Op::Ambient(capabilities) => credentials::set_ambient(*capabilities),
         Op::NoNewPrivs => credentials::set_no_new_privs(),
+        Op::Seccomp(program) => credentials::filter_calls(program),
         Op::Umask(mask) => {
             system::set_umask(*mask);
             Ok(())

@@ -128,3 +128,50 @@ pub(crate) fn hostname() -> Result<String> {
     let bytes: Vec<u8> = name.nodename.iter().map(|byte| *byte as u8).take_while(|byte| *byte != 0).collect();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
+
+/// bpf(2) BPF_PROG_GET_NEXT_ID after the id 0.
+pub(crate) fn next_program() -> Result<()> {
+    /// linux/bpf.h.
+    const BPF_PROG_GET_NEXT_ID: u32 = 11;
+    // start_id, next_id, open_flags.
+    let mut attributes = [0u32; 3];
+    // SAFETY: the kernel reads and writes as many bytes as is said of an array that lives until the call returns.
+    check("bpf", unsafe {
+        syscall!(Sysno::bpf, BPF_PROG_GET_NEXT_ID, attributes.as_mut_ptr(), size_of_val(&attributes))
+    })
+    .map(drop)
+}
+
+/// perf_event_open(2), PERF_COUNT_SW_DUMMY of this process on every processor, kernel included. Closed at once.
+pub(crate) fn count_nothing() -> Result<()> {
+    /// linux/perf_event.h: PERF_TYPE_SOFTWARE, PERF_COUNT_SW_DUMMY, PERF_FLAG_FD_CLOEXEC.
+    const SOFTWARE: u64 = 1;
+    const DUMMY: u64 = 9;
+    const CLOEXEC: u64 = 8;
+    // struct perf_event_attr, first version: type and size in one word, config, …
+    let mut attributes = [0u64; 8];
+    attributes[0] = SOFTWARE | (size_of_val(&attributes) as u64) << 32;
+    attributes[1] = DUMMY;
+    // SAFETY: the kernel reads as many bytes as the array says it has, which lives until the call returns.
+    OwnedFd::made("perf_event_open", unsafe {
+        syscall!(Sysno::perf_event_open, attributes.as_ptr(), 0, -1i32, -1i32, CLOEXEC)
+    })
+    .map(drop)
+}
+
+/// keyctl(2) KEYCTL_GET_KEYRING_ID of KEY_SPEC_PROCESS_KEYRING, not to be made.
+pub(crate) fn process_keyring() -> Result<()> {
+    /// linux/keyctl.h.
+    const GET_KEYRING_ID: u32 = 0;
+    const PROCESS_KEYRING: i32 = -2;
+    // SAFETY: only numbers.
+    check("keyctl", unsafe { syscall!(Sysno::keyctl, GET_KEYRING_ID, PROCESS_KEYRING, 0) }).map(drop)
+}
+
+/// userfaultfd(2), for faults of user space only. Closed at once.
+pub(crate) fn fault_handler() -> Result<()> {
+    /// linux/userfaultfd.h.
+    const USER_MODE_ONLY: i32 = 1;
+    // SAFETY: only numbers.
+    OwnedFd::made("userfaultfd", unsafe { syscall!(Sysno::userfaultfd, libc::O_CLOEXEC | USER_MODE_ONLY) }).map(drop)
+}

@@ -2,7 +2,9 @@
 
 use syscalls::{Sysno, syscall};
 
-use super::{Result, check};
+use caplab_init::wire::Instruction;
+
+use super::{Fail, Result, check};
 
 const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 
@@ -83,6 +85,23 @@ pub(crate) fn set_ambient(capabilities: u64) -> Result<()> {
 /// PR_SET_NO_NEW_PRIVS.
 pub(crate) fn set_no_new_privs() -> Result<()> {
     prctl("prctl(PR_SET_NO_NEW_PRIVS)", libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
+}
+
+/// struct sock_fprog, linux/filter.h.
+#[repr(C)]
+struct Program {
+    length: u16,
+    filter: *const Instruction,
+}
+
+/// seccomp(2) SECCOMP_SET_MODE_FILTER. no_new_privs stays as it is: without it the kernel wants CAP_SYS_ADMIN.
+pub(crate) fn filter_calls(program: &[Instruction]) -> Result<()> {
+    let length = u16::try_from(program.len()).map_err(|_| Fail::new("seccomp", libc::EINVAL))?;
+    let program = Program { length, filter: program.as_ptr() };
+    // SAFETY: the kernel reads one sock_fprog and as many instructions as it says, each laid out as sock_filter is; both live
+    // through the call.
+    check("seccomp", unsafe { syscall!(Sysno::seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) })
+        .map(drop)
 }
 
 /// PR_SET_DUMPABLE 0: from here on until an execve only a process with CAP_SYS_PTRACE in the initial user

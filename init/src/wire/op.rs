@@ -132,10 +132,26 @@ pub enum Op {
     Ambient(u64),
     /// prctl(2) PR_SET_NO_NEW_PRIVS.
     NoNewPrivs,
+    /// seccomp(2) SECCOMP_SET_MODE_FILTER.
+    Seccomp(Vec<Instruction>),
     /// umask(2).
     Umask(u32),
     /// chdir(2); the directory is not made.
     Chdir(String),
+}
+
+/// One instruction of a classic BPF program: struct sock_filter, linux/filter.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(C)]
+pub struct Instruction {
+    /// What is done.
+    pub code: u16,
+    /// How many instructions are jumped over where a condition holds.
+    pub jt: u8,
+    /// And where it does not.
+    pub jf: u8,
+    /// The constant.
+    pub k: u32,
 }
 
 /// A character device node.

@@ -95,6 +95,14 @@ pub enum Probe {
         /// `kernel.hostname`.
         name: String,
     },
+    /// bpf(2) BPF_PROG_GET_NEXT_ID: asks for the id of the first loaded program.
+    Bpf,
+    /// perf_event_open(2) of a counter of this process that counts nothing, in kernel and user space.
+    PerfEventOpen,
+    /// keyctl(2) KEYCTL_GET_KEYRING_ID of the process keyring, which is not made where there is none.
+    Keyctl,
+    /// userfaultfd(2) UFFD_USER_MODE_ONLY, which the kernel itself refuses to nobody.
+    Userfaultfd,
 }
 
 /// How [`Probe::Open`] opens.

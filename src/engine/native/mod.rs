@@ -4,6 +4,7 @@ mod answer;
 mod helper;
 mod launcher;
 mod plan;
+mod seccomp;
 mod words;
 
 use caplab_init::wire::Response;

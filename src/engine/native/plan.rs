@@ -3,9 +3,10 @@
 mod mounts;
 mod process;
 
-use caplab_init::wire::{Case, Container, DeviceNode, IdMap, Op, Program as WireProgram, Step, StepKind};
+use caplab_init::wire::{Case, Container, DeviceNode, IdMap, Instruction, Op, Program as WireProgram, Step, StepKind};
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
 
+use super::seccomp;
 use crate::engine::{ContainerJob, EngineError, FIXTURE_ROOT, Job, Program, StepJob, StepJobKind};
 
 /// Bytes kept of each stream of a step.
@@ -35,10 +36,12 @@ const LINKS: [(&str, &str); 5] = [
 /// # Errors
 /// Where a Spec asks for something that this engine does not do.
 pub(super) fn case(job: &Job) -> Result<Case, EngineError> {
+    let filters = job.containers.iter().map(filter).collect::<Result<Vec<_>, _>>()?;
+    let containers = job.containers.iter().zip(&filters).map(|(job, filter)| container(job, filter.as_deref()));
     Ok(Case {
         fixture: if sees_fixture(job) { job.fixture.clone() } else { Vec::new() },
-        containers: job.containers.iter().map(container).collect::<Result<_, _>>()?,
-        steps: job.steps.iter().map(step).collect::<Result<_, _>>()?,
+        containers: containers.collect::<Result<_, _>>()?,
+        steps: job.steps.iter().map(|one| step(one, &filters)).collect::<Result<_, _>>()?,
         output_limit: OUTPUT_LIMIT,
     })
 }
@@ -50,7 +53,13 @@ fn sees_fixture(job: &Job) -> bool {
         || job.steps.iter().any(|step| matches!(step.kind, StepJobKind::HostFile { .. }))
 }
 
-fn container(job: &ContainerJob) -> Result<Container, EngineError> {
+/// A container's seccomp filter; `exec` puts every process under it too.
+fn filter(job: &ContainerJob) -> Result<Option<Vec<Instruction>>, EngineError> {
+    let seccomp = job.spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
+    seccomp.map(seccomp::compile).transpose()
+}
+
+fn container(job: &ContainerJob, filter: Option<&[Instruction]>) -> Result<Container, EngineError> {
     let spec = &job.spec;
     let linux = spec.linux().clone().unwrap_or_default();
     let process = spec.process().as_ref().ok_or_else(|| EngineError(format!("container {}: no process", job.name)))?;
@@ -62,7 +71,7 @@ fn container(job: &ContainerJob) -> Result<Container, EngineError> {
         uid_map: id_map(linux.uid_mappings().as_deref()),
         gid_map: id_map(linux.gid_mappings().as_deref()),
         setup: setup(job, spec, &linux)?,
-        init: process::plan(process, program),
+        init: process::plan(process, filter, program),
     })
 }
 
@@ -118,7 +127,7 @@ fn id_map(lines: Option<&[LinuxIdMapping]>) -> Vec<IdMap> {
         .collect()
 }
 
-fn step(step: &StepJob) -> Result<Step, EngineError> {
+fn step(step: &StepJob, filters: &[Option<Vec<Instruction>>]) -> Result<Step, EngineError> {
     let index = |container: usize| {
         u16::try_from(container).map_err(|_| EngineError("more containers than the engine can number".to_owned()))
     };
@@ -129,7 +138,8 @@ fn step(step: &StepJob) -> Result<Step, EngineError> {
                 Program::Probe(probe) => WireProgram::Probe(probe.clone()),
                 Program::Inspect => WireProgram::Inspect,
             };
-            StepKind::Exec { container: index(*container)?, process: process::plan(process, program) }
+            let filter = filters.get(*container).and_then(Option::as_deref);
+            StepKind::Exec { container: index(*container)?, process: process::plan(process, filter, program) }
         }
         StepJobKind::HostProcess { container } => StepKind::HostProcess { container: index(*container)? },
         StepJobKind::HostFile { path } => StepKind::HostFile { path: path.clone() },

@@ -107,6 +107,7 @@ fn op(op: Option<&Op>) -> String {
         Some(Op::Capset { .. }) => "the capability sets".to_owned(),
         Some(Op::Ambient(_)) => "the ambient set".to_owned(),
         Some(Op::NoNewPrivs) => "no_new_privs".to_owned(),
+        Some(Op::Seccomp(program)) => format!("a seccomp filter of {} instructions", program.len()),
         Some(Op::Umask(_)) => "the umask".to_owned(),
         Some(Op::Chdir(path)) => format!("working directory {path}"),
     }
@@ -151,6 +152,8 @@ fn cause(phase: &Phase, op: Option<&Op>, errno: i32) -> Option<&'static str> {
         (_, Some(Op::Capset { .. } | Op::Ambient(_)), EPERM) => {
             "caplab's own bounding set lacks one of them, as in an outer container: `caplab doctor` names it"
         }
+        (_, Some(Op::Seccomp(_)), EPERM) => "a filter without no_new_privs needs CAP_SYS_ADMIN",
+        (_, Some(Op::Seccomp(_)), EINVAL) => "this kernel was built without seccomp filters",
         (_, Some(Op::Rlimit { .. }), EPERM) => {
             "raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace: ask for less"
         }

@@ -56,6 +56,7 @@ fn given(spec: &Spec) -> ProcessFacts {
         groups: Vec::new(),
         capabilities: CapSets { permitted: set, effective: set, bounding: set, ..CapSets::default() },
         no_new_privs: true,
+        seccomp: Seccomp::Filter,
         uid_map: map.clone(),
         gid_map: map,
         namespaces: new
@@ -109,6 +110,7 @@ fn each_deviation_is_seen() {
         ("inheritable set", said(|facts| facts.capabilities.inheritable = net_admin)),
         ("ambient set", said(|facts| facts.capabilities.ambient = net_admin)),
         ("no_new_privs true, the kernel gave false", said(|facts| facts.no_new_privs = false)),
+        ("seccomp filter, the kernel gave disabled", said(|facts| facts.seccomp = Seccomp::Disabled)),
         ("uid_map \"0 2000 1000\", the kernel gave \"0 2000 1001\"", said(|facts| facts.uid_map[0].count = 1001)),
         ("gid_map", said(|facts| facts.gid_map[0].outside = 0)),
         ("pid namespace, the process is in the host's", said(|facts| facts.namespaces[3].1 = NamespaceState::Host)),

@@ -80,6 +80,7 @@ pub(in crate::scenario) fn container(name: &str, at: Place, node: &Node) -> Resu
 
     let volumes = each("volumes")?;
     let tmpfs_nodes = each("tmpfs")?;
+    let security = fields.get("security_opt").map(security_opt).transpose()?.unwrap_or_default();
     let container = Container {
         name: name.to_owned(),
         preset: fields.get("preset").map(preset).transpose()?.unwrap_or(Preset::Docker),
@@ -94,7 +95,8 @@ pub(in crate::scenario) fn container(name: &str, at: Place, node: &Node) -> Resu
         volumes: volumes.iter().map(volume).collect::<Result<_, _>>()?,
         tmpfs: tmpfs_nodes.iter().map(tmpfs).collect::<Result<_, _>>()?,
         read_only: flag("read_only")?,
-        no_new_privs: fields.get("security_opt").map(security_opt).transpose()?.unwrap_or(false),
+        no_new_privs: security.no_new_privs,
+        seccomp_unconfined: security.seccomp_unconfined,
         hostname: fields.get("hostname").map(hostname).transpose()?,
         environment: fields.get("environment").map(environment).transpose()?.unwrap_or_default(),
         working_dir: fields.get("working_dir").map(path).transpose()?,
@@ -189,26 +191,36 @@ fn id_or_name(at: Place, text: &str) -> Result<IdOrName, Fault> {
     Ok(IdOrName::Name(text.to_owned()))
 }
 
-fn security_opt(node: &Node) -> Result<bool, Fault> {
-    let mut no_new_privs = false;
+/// What `security_opt` says.
+#[derive(Default)]
+struct Security {
+    no_new_privs: bool,
+    seccomp_unconfined: bool,
+}
+
+fn security_opt(node: &Node) -> Result<Security, Fault> {
+    const THERE_IS: &str = "there are no-new-privileges and seccomp=unconfined";
+    let mut security = Security::default();
     for (option, at) in list_of_text(node)? {
         match option.as_str() {
-            "no-new-privileges" | "no-new-privileges:true" | "no-new-privileges=true" => no_new_privs = true,
+            "no-new-privileges" | "no-new-privileges:true" | "no-new-privileges=true" => {
+                security.no_new_privs = true;
+            }
             "no-new-privileges:false" | "no-new-privileges=false" => {}
+            "seccomp=unconfined" | "seccomp:unconfined" => security.seccomp_unconfined = true,
             other
                 if ["seccomp", "apparmor", "label", "systempaths", "mask", "unmask"]
                     .iter()
                     .any(|name| other.starts_with(name)) =>
             {
-                return Err(Fault::new(at, format!("security_opt `{other}` is not supported yet"))
-                    .help("there is no-new-privileges"));
+                return Err(Fault::new(at, format!("security_opt `{other}` is not supported yet")).help(THERE_IS));
             }
             other => {
-                return Err(Fault::new(at, format!("no security_opt `{other}`")).help("there is no-new-privileges"));
+                return Err(Fault::new(at, format!("no security_opt `{other}`")).help(THERE_IS));
             }
         }
     }
-    Ok(no_new_privs)
+    Ok(security)
 }
 
 fn hostname(node: &Node) -> Result<String, Fault> {

@@ -15,7 +15,7 @@ use crate::{
     text::nearest,
 };
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 23] = [
     "open",
     "list_firewall",
     "mount",
@@ -35,20 +35,13 @@ const NAMES: [&str; 19] = [
     "read_kernel_log",
     "load_module",
     "write_sysctl",
-];
-
-const PLANNED: [&str; 10] = [
-    "open_device",
-    "setns",
     "bpf",
     "perf_event_open",
     "keyctl",
-    "io_uring",
     "userfaultfd",
-    "fork",
-    "inotify",
-    "syscall",
 ];
+
+const PLANNED: [&str; 6] = ["open_device", "setns", "io_uring", "fork", "inotify", "syscall"];
 
 /// A word, or a map of one key.
 pub(super) fn probe(node: &Node) -> Result<Probe, Fault> {
@@ -105,6 +98,10 @@ pub(super) fn probe(node: &Node) -> Result<Probe, Fault> {
             let node = argument.ok_or_else(|| missing("`{write_sysctl: kernel.hostname}`"))?;
             Probe::WriteSysctl { name: sysctl(node)? }
         }
+        "bpf" => alone(Probe::Bpf)?,
+        "perf_event_open" => alone(Probe::PerfEventOpen)?,
+        "keyctl" => alone(Probe::Keyctl)?,
+        "userfaultfd" => alone(Probe::Userfaultfd)?,
         planned if PLANNED.contains(&planned) => {
             return Err(Fault::new(at, format!("probe `{planned}` is not supported yet")));
         }

@@ -12,7 +12,7 @@ use crate::{
     observe::Stream,
     scenario::{
         diagnostic::Fault,
-        model::{Action, Container, Control, Expect, OutcomeExpect, Step},
+        model::{Action, Container, Control, Expect, OutcomeExpect, Preset, Step},
         tree::{Node, Value},
     },
     text::nearest,
@@ -184,6 +184,11 @@ fn because(
         Control::Uidmap if container.uidmap.is_empty() && container.gidmap.is_empty() => absent("uidmap"),
         Control::Privileged if !container.privileged => absent("`privileged`"),
         Control::ReadOnlyRoot if !container.read_only => absent("`read_only`"),
+        Control::Seccomp
+            if container.privileged || container.seccomp_unconfined || container.preset == Preset::Bare =>
+        {
+            absent("seccomp profile")
+        }
         Control::NoNewPrivs if !container.no_new_privs => absent("no-new-privileges"),
         Control::ReadOnlyVolume(target) => match container.volumes.iter().find(|one| one.target == *target) {
             Some(volume) if volume.read_only => Ok(Some(control)),
@@ -218,11 +223,13 @@ fn control(node: &Node) -> Result<Control, Fault> {
         "privileged" => Ok(Control::Privileged),
         "read_only" => Ok(Control::ReadOnlyRoot),
         "no_new_privs" => Ok(Control::NoNewPrivs),
-        planned @ ("seccomp" | "masked_path" | "devices" | "limit" | "namespace" | "rootless") => {
+        "seccomp" => Ok(Control::Seccomp),
+        planned @ ("masked_path" | "devices" | "limit" | "namespace" | "rootless") => {
             Err(Fault::new(node.at, format!("control `{planned}` is not supported yet")))
         }
         other => Err(Fault::new(node.at, format!("no control `{other}`")).help(
-            "`{capability: NET_ADMIN}`, `user`, `uidmap`, `privileged`, `{read_only: /mnt}`, `read_only`, `no_new_privs`",
+            "`{capability: NET_ADMIN}`, `user`, `uidmap`, `privileged`, `{read_only: /mnt}`, `read_only`, `no_new_privs`, \
+             `seccomp`",
         )),
     }
 }

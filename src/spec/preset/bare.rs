@@ -26,5 +26,6 @@ pub(super) const BARE: Facts = Facts {
     masked_paths: &[],
     sysctls: &[],
     environment: &[],
+    seccomp: None,
     always_cgroup_namespace: true,
 };

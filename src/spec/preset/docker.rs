@@ -1,5 +1,6 @@
 //! docker, as Docker 20.10.24 with runc 1.1.5 reports it (Debian 12), and the version before CVE-2022-24769 was mended.
 
+use super::super::seccomp;
 use super::{Facts, Groups, Inheritable, MountFact, UserCapabilities};
 use crate::capability::CapSet;
 
@@ -65,6 +66,7 @@ pub(super) const DOCKER: Facts = Facts {
     masked_paths: MASKED_PATHS,
     sysctls: SYSCTLS,
     environment: &[],
+    seccomp: Some(&seccomp::DOCKER),
     always_cgroup_namespace: false,
 };
 

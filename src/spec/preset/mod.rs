@@ -5,6 +5,7 @@ mod bare;
 mod docker;
 mod podman;
 
+use super::seccomp::BuiltIn;
 use crate::{capability::CapSet, scenario::model::Preset};
 
 /// What an engine gives a container that asks for nothing.
@@ -30,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) sysctls: &'static [(&'static str, &'static str)],
     /// Environment beyond PATH, HOSTNAME and HOME.
     pub(crate) environment: &'static [(&'static str, &'static str)],
+    /// The seccomp profile.
+    pub(crate) seccomp: Option<&'static BuiltIn>,
     /// A cgroup namespace of its own also where cgroups are v1.
     pub(crate) always_cgroup_namespace: bool,
 }

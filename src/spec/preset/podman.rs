@@ -1,5 +1,6 @@
 //! podman as root, as podman 4.3.1 with runc 1.1.5 reports it (Debian 12).
 
+use super::super::seccomp;
 use super::{Facts, Groups, Inheritable, MountFact, UserCapabilities, docker};
 use crate::capability::CapSet;
 
@@ -59,5 +60,6 @@ pub(super) const PODMAN: Facts = Facts {
     // containers.conf: a ping for every group is what podman as root has set; measured "0 0" for groups.
     sysctls: &[("net.ipv4.ping_group_range", "0 0")],
     environment: &[("TERM", "xterm"), ("container", "podman")],
+    seccomp: Some(&seccomp::PODMAN),
     always_cgroup_namespace: false,
 };

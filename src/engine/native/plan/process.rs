@@ -1,6 +1,6 @@
 //! A process of the runtime-spec as operations on oneself.
 
-use caplab_init::wire::{Op, Process as WireProcess, Program};
+use caplab_init::wire::{Instruction, Op, Process as WireProcess, Program};
 use oci_spec::runtime::{Capabilities, PosixRlimitType, Process};
 
 use crate::capability::CapSet;
@@ -10,11 +10,19 @@ const UMASK: u32 = 0o022;
 
 /// The operations in runc's order (init_linux.go finalizeNamespace): limits while they can still be raised, the
 /// bounding set while there is CAP_SETPCAP, the ids with the permitted set kept across them, then the sets.
-pub(super) fn plan(process: &Process, program: Program) -> WireProcess {
+///
+/// The seccomp filter is loaded where runc does (standard_init_linux.go): before the capability to do so is given up, or,
+/// with no_new_privs, which makes that capability needless, at the very end.
+pub(super) fn plan(process: &Process, filter: Option<&[Instruction]>, program: Program) -> WireProcess {
+    let no_new_privs = process.no_new_privileges().unwrap_or(false);
+    let filter = || filter.map(|program| Op::Seccomp(program.to_vec()));
     let user = process.user();
     let mut ops = vec![Op::Umask(user.umask().unwrap_or(UMASK))];
     for limit in process.rlimits().iter().flatten() {
         ops.push(Op::Rlimit { resource: resource(limit.typ()), soft: limit.soft(), hard: limit.hard() });
+    }
+    if !no_new_privs {
+        ops.extend(filter());
     }
     let sets = process.capabilities().clone().unwrap_or_default();
     let set = |capabilities: &Option<Capabilities>| capabilities.iter().flatten().collect::<CapSet>().0;
@@ -32,8 +40,9 @@ pub(super) fn plan(process: &Process, program: Program) -> WireProcess {
         inheritable: set(sets.inheritable()),
     });
     ops.push(Op::Ambient(set(sets.ambient())));
-    if process.no_new_privileges().unwrap_or(false) {
+    if no_new_privs {
         ops.push(Op::NoNewPrivs);
+        ops.extend(filter());
     }
     WireProcess { ops, program, env: process.env().clone().unwrap_or_default() }
 }
