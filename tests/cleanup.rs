@@ -181,4 +181,43 @@ fn a_run_leaves_nothing_even_when_it_is_killed() {
     }
     // The look must be able to see what it says is not there.
     assert!(seen_at_work > KILLS as usize / 2, "only {seen_at_work} of {KILLS} runs were seen at work");
+    guard_killed(scratch, &before);
+}
+
+/// The guard removes the control groups. Where it is killed itself the next run does.
+fn guard_killed(scratch: &Path, before: &Machine) {
+    let lab = tempfile::tempdir().expect("a folder");
+    let scenarios = lab.path().join("scenarios");
+    fs::create_dir(&scenarios).expect("a folder");
+    let waits = "title: It waits\ncontainer: {preset: docker, rootfs: host}\nsteps:\n  - {run: sleep 60, expect: allowed, timeout: 90s}\n";
+    fs::write(scenarios.join("waits.yaml"), waits).expect("a file");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_caplab"))
+        .arg("run")
+        .current_dir(lab.path())
+        .env("TMPDIR", scratch)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("caplab starts");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let is_asleep = |machine: &Machine| machine.processes.iter().any(|process| process.contains("sleep 60"));
+    while !is_asleep(&Machine::look(scratch)) {
+        assert!(Instant::now() < deadline, "the step never began");
+        sleep(Duration::from_millis(20));
+    }
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).expect("children");
+    for guard in children.split_whitespace() {
+        let guard = nix::unistd::Pid::from_raw(guard.parse().expect("a pid"));
+        nix::sys::signal::kill(guard, nix::sys::signal::Signal::SIGKILL).expect("killed");
+    }
+    let status = child.wait().expect("caplab ends");
+    assert_eq!(status.code(), Some(3), "a case whose launcher died was not observed");
+    let left = left_behind(scratch, before);
+    assert!(left.iter().all(|one| one.starts_with("cgroup ")), "{left:?}");
+    // Where cgroup v2 is not mounted nobody sees it.
+    let mounted = fs::read_to_string("/proc/mounts").expect("mounts").contains(" cgroup2 ");
+    assert_eq!(!left.is_empty(), mounted, "{left:?}");
+    let again = suite(scratch).expect("caplab starts").wait().expect("caplab ends");
+    assert_eq!(again.code(), Some(0));
+    assert_eq!(left_behind(scratch, before), Vec::<String>::new(), "after the next run");
 }

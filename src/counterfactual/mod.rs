@@ -74,6 +74,10 @@ pub fn change(case: &Case, step: usize, control: &Control, expect: &Expect) -> C
             container.seccomp_unconfined = true;
             "seccomp unconfined".to_owned()
         }
+        Control::Devices => {
+            container.all_devices = true;
+            "every device allowed".to_owned()
+        }
     };
     Changed { case, change }
 }

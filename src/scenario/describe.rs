@@ -50,6 +50,7 @@ pub fn probe(probe: &Probe) -> String {
             format!("bind_port {port}{}", if *protocol == Protocol::Udp { " udp" } else { "" })
         }
         Probe::RawSocket => "raw_socket".to_owned(),
+        Probe::OpenDevice { device } => format!("open_device {}", device.name()),
         Probe::Bpf => "bpf".to_owned(),
         Probe::PerfEventOpen => "perf_event_open".to_owned(),
         Probe::Keyctl => "keyctl".to_owned(),
@@ -74,6 +75,7 @@ pub fn control(control: &Control) -> String {
         Control::ReadOnlyRoot => "read_only".to_owned(),
         Control::NoNewPrivs => "no_new_privs".to_owned(),
         Control::Seccomp => "seccomp".to_owned(),
+        Control::Devices => "devices".to_owned(),
     }
 }
 

@@ -119,6 +119,8 @@ pub struct Container {
     /// Capabilities taken out of all five sets of every process. No key of the format sets this either: it is how
     /// counterfactual/ takes a capability away from a privileged container, which `cap_drop` does not reach.
     pub withheld: CapSet,
+    /// Without the preset's device list; set by counterfactual/ alone.
+    pub all_devices: bool,
     /// Line of the file, counted from 1, for a message.
     pub line: usize,
 }
@@ -459,4 +461,6 @@ pub enum Control {
     NoNewPrivs,
     /// The seccomp profile.
     Seccomp,
+    /// The device list.
+    Devices,
 }

@@ -12,7 +12,8 @@ use std::{collections::HashMap, time::Duration};
 
 use caplab_init::wire::IdMap;
 use oci_spec::runtime::{
-    Linux, LinuxIdMapping, LinuxIdMappingBuilder, LinuxNamespace, LinuxNamespaceType, LinuxSeccomp, Root, Spec,
+    Linux, LinuxIdMapping, LinuxIdMappingBuilder, LinuxNamespace, LinuxNamespaceType, LinuxResources, LinuxSeccomp,
+    Root, Spec,
 };
 
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     scenario::model::{Action, Case, Container, Host, Step},
 };
 use accounts::{Accounts, Identity};
-use preset::Facts;
+use preset::{DeviceRule, Facts};
 use process::Common;
 
 /// A case that is valid and still cannot be asked for: it names something that the container or the fixture host does
@@ -135,7 +136,7 @@ impl<'a> Resolved<'a> {
         };
         let mut linux = Linux::default();
         linux
-            .set_resources(None)
+            .set_resources(self.resources())
             .set_namespaces(Some(namespaces.collect()))
             .set_uid_mappings(user_namespace.then(|| in_spec(uids)).transpose()?)
             .set_gid_mappings(user_namespace.then(|| in_spec(gids)).transpose()?)
@@ -148,6 +149,14 @@ impl<'a> Resolved<'a> {
 }
 
 impl Resolved<'_> {
+    /// The device list. What docker and podman give a privileged container is a list too, one that allows everything.
+    fn resources(&self) -> Option<LinuxResources> {
+        let list = self.facts.devices.filter(|_| !self.container.privileged && !self.container.all_devices)?;
+        let mut resources = LinuxResources::default();
+        resources.set_devices(Some(list.iter().map(DeviceRule::in_spec).collect()));
+        Some(resources)
+    }
+
     /// The preset's profile for the container's bounding set. Both docker and podman leave a privileged container without.
     fn seccomp(&self, machine: &Machine) -> Option<LinuxSeccomp> {
         if self.container.privileged || self.container.seccomp_unconfined {

@@ -29,6 +29,8 @@ pub(super) struct Running {
     pub(super) namespaces: u64,
     /// uid_map, for handing files to its users.
     pub(super) uid_map: Vec<IdMap>,
+    /// Its list of devices.
+    pub(super) devices: Option<Vec<u64>>,
     /// Pid 1 is stopped before its first instruction and waits to be let go.
     stopped: bool,
 }
@@ -39,7 +41,8 @@ impl Running {
         let plumbing = |fail| refusal(Phase::Plumbing, fail);
         let (status, status_end) = fd::pipe().map_err(plumbing)?;
         let (go_end, go) = fd::pipe().map_err(plumbing)?;
-        let (pid, pidfd) = match process::clone(container.namespaces).map_err(|fail| refusal(Phase::Clone, fail))? {
+        let cloned = lab.clone(container.namespaces, container.devices.as_deref());
+        let (pid, pidfd) = match cloned.map_err(|fail| refusal(Phase::Clone, fail))? {
             Side::Child => {
                 drop(go);
                 child::refuse(status_end.as_fd(), &become_init(lab, container, status_end.as_fd(), go_end.as_fd()));
@@ -52,6 +55,7 @@ impl Running {
             pidfd,
             namespaces: container.namespaces,
             uid_map: container.uid_map.clone(),
+            devices: container.devices.clone(),
             stopped: matches!(container.init.program, Program::Command(_)),
         };
         match running.bring_up(container, &status, go) {

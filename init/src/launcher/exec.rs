@@ -84,10 +84,10 @@ fn user_of(process: &Process) -> Option<u32> {
 fn fork_into(lab: &Lab, running: &Running) -> Result<Side> {
     let pids = libc::CLONE_NEWPID as u64;
     if running.namespaces & pids == 0 {
-        return process::clone(0);
+        return lab.clone(0, running.devices.as_deref());
     }
     process::enter(running.pidfd.as_fd(), pids)?;
-    let forked = process::clone(0);
+    let forked = lab.clone(0, running.devices.as_deref());
     if !matches!(forked, Ok(Side::Child)) {
         process::enter(lab.pids.as_fd(), pids)?;
     }

@@ -10,6 +10,7 @@ mod child;
 mod container;
 mod exec;
 mod fixture;
+mod groups;
 mod look;
 
 pub(crate) use look::read;
@@ -17,6 +18,8 @@ pub(crate) use look::read;
 use alloc::{string::String, vec, vec::Vec};
 
 use caplab_init::wire::{Phase, Refusal, Request, Response, frame};
+
+use groups::Groups;
 
 use crate::{
     setup::refusal,
@@ -47,6 +50,18 @@ struct Lab {
     /// The launcher's own namespaces, which stand for the host's. It never leaves them but for the pid namespace of its
     /// children.
     namespaces: Vec<(String, String)>,
+    /// The control groups of its containers.
+    groups: Groups,
+}
+
+impl Lab {
+    /// A fork into new namespaces, and into the control group that has this list of devices.
+    fn clone(&self, namespaces: u64, devices: Option<&[u64]>) -> Result<Side> {
+        match devices {
+            Some(program) => self.groups.with(program, |group| process::clone(namespaces, Some(group))),
+            None => process::clone(namespaces, None),
+        }
+    }
 }
 
 /// Serves requests from standard input, a socket, until the other side closes it.
@@ -67,8 +82,9 @@ fn guard() -> Result<i32> {
     fd::duplicate_onto(file::open("/dev/null", libc::O_RDONLY)?.as_fd(), fd::INPUT)?;
     credentials::set_undumpable()?;
     let namespaces = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
-    let (pid, pidfd) = match process::clone(namespaces as u64) {
-        Ok(Side::Child) => process::exit_now(launch(connection)),
+    let id = process::id();
+    let (pid, pidfd) = match process::clone(namespaces as u64, None) {
+        Ok(Side::Child) => process::exit_now(launch(connection, id)),
         Ok(Side::Parent(pid, pidfd)) => (pid, pidfd),
         Err(fail) => {
             refuse(connection.as_fd(), refusal(Phase::Plumbing, fail));
@@ -81,7 +97,10 @@ fn guard() -> Result<i32> {
             process::kill(pidfd.as_fd(), libc::SIGKILL);
         }
         if ended || gone {
-            return Ok(match process::wait(pid, Block::Yes)? {
+            let ended = process::wait(pid, Block::Yes)?;
+            // Now nobody is in them.
+            groups::sweep();
+            return Ok(match ended {
                 Some(Ended::Code(code)) => code,
                 _ => 1,
             });
@@ -90,9 +109,11 @@ fn guard() -> Result<i32> {
 }
 
 /// The launcher: makes the lab and serves.
-fn launch(connection: OwnedFd) -> i32 {
+fn launch(connection: OwnedFd, guard: u32) -> i32 {
     let lab = match credentials::die_with_parent().and_then(|()| prepare()) {
-        Ok((helper, pids)) => Lab { connection, helper, pids, namespaces: look::namespaces("self") },
+        Ok((helper, pids)) => {
+            Lab { connection, helper, pids, namespaces: look::namespaces("self"), groups: Groups::new(guard) }
+        }
         Err(fail) => {
             refuse(connection.as_fd(), refusal(Phase::Plumbing, fail));
             return 1;

@@ -1,8 +1,8 @@
 //! Probes of files and directories.
 
-use alloc::format;
+use alloc::{format, string::String};
 
-use caplab_init::wire::{Answer, ChmodTarget, OpenMode};
+use caplab_init::wire::{Answer, ChmodTarget, Device, OpenMode};
 
 use super::Meaning;
 use crate::sys::{attempt, file, process};
@@ -42,9 +42,28 @@ pub(super) fn write_sysctl(name: &str) -> Answer {
     PATH.of(&format!("open({path}, O_WRONLY)"), attempt::open(&path, libc::O_WRONLY))
 }
 
+/// A name that nobody else has.
+fn own_name(dir: &str) -> String {
+    format!("{}/.caplab-{}", dir.trim_end_matches('/'), process::id())
+}
+
+pub(super) fn open_device(device: Device) -> Answer {
+    let (block, major, minor) = device.numbers();
+    let (path, letter) = (own_name("/tmp"), if block { 'b' } else { 'c' });
+    if let Err(fail) = attempt::make_device(&path, block, major, minor) {
+        return PATH.of::<()>(&format!("mknod(/tmp/…, {letter} {major}:{minor})"), Err(fail));
+    }
+    let opened = attempt::open(&path, libc::O_RDONLY);
+    file::remove(&path).ok();
+    // Without a driver there is nothing to ask: ENXIO, ENODEV. The device list is asked before the driver.
+    let nothing = [libc::ENXIO, libc::ENODEV];
+    let meaning = Meaning { unavailable: &nothing, ..Meaning::default() };
+    meaning.of(&format!("open({letter} {major}:{minor}, O_RDONLY)"), opened)
+}
+
 pub(super) fn mknod(dir: &str) -> Answer {
-    let path = format!("{}/.caplab-{}", dir.trim_end_matches('/'), process::id());
-    let made = attempt::make_device(&path, 1, 3);
+    let path = own_name(dir);
+    let made = attempt::make_device(&path, false, 1, 3);
     if made.is_ok() {
         file::remove(&path).ok();
     }

@@ -24,6 +24,7 @@ pub(crate) fn run(probe: &Probe) -> Answer {
         Probe::ListFirewall { api } => firewall::list(*api),
         Probe::Mount => system::mount(),
         Probe::Mknod { dir } => files::mknod(dir),
+        Probe::OpenDevice { device } => files::open_device(*device),
         Probe::Chown { path, uid, gid } => files::chown(path, *uid, *gid),
         Probe::Chmod { path, mode } => files::chmod(path, *mode),
         Probe::Setuid { uid } => process::setuid(*uid),

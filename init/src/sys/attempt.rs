@@ -22,12 +22,13 @@ pub(crate) fn mount_contradiction() -> Result<()> {
     Ok(())
 }
 
-/// mknod(2) of a character device.
-pub(crate) fn make_device(path: &str, major: u32, minor: u32) -> Result<()> {
+/// mknod(2) of a character or block device.
+pub(crate) fn make_device(path: &str, block: bool, major: u32, minor: u32) -> Result<()> {
+    let kind = if block { libc::S_IFBLK } else { libc::S_IFCHR };
     let path = c_string("mknod", path)?;
     // SAFETY: the path is a C string that lives until the call returns.
     check("mknod", unsafe {
-        syscall!(Sysno::mknodat, libc::AT_FDCWD, path.as_ptr(), libc::S_IFCHR | 0o600, libc::makedev(major, minor))
+        syscall!(Sysno::mknodat, libc::AT_FDCWD, path.as_ptr(), kind | 0o600, libc::makedev(major, minor))
     })?;
     Ok(())
 }

@@ -168,6 +168,12 @@ pub(crate) fn close_from(first: u32) -> Result<()> {
     check("close_range", unsafe { syscall!(Sysno::close_range, first, u32::MAX, 0) }).map(drop)
 }
 
+/// flock(2) LOCK_EX, without waiting. Held until the last descriptor of this open file is closed.
+pub(crate) fn lock(fd: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: flock touches no memory.
+    check("flock", unsafe { syscall!(Sysno::flock, fd.0, libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
+}
+
 /// fstat(2).
 pub(crate) fn status(fd: BorrowedFd<'_>) -> Result<libc::stat> {
     // SAFETY: stat is plain integers; all zero is a valid value of it.

@@ -55,11 +55,15 @@ pub(crate) fn read_link(path: &str) -> Result<String> {
 
 /// The names in a directory.
 pub(crate) fn names(path: &str) -> Result<Vec<String>> {
-    let directory = open(path, libc::O_RDONLY | libc::O_DIRECTORY)?;
+    names_in(open(path, libc::O_RDONLY | libc::O_DIRECTORY)?.as_fd())
+}
+
+/// The names in an open directory, from where it has been read to.
+pub(crate) fn names_in(directory: BorrowedFd<'_>) -> Result<Vec<String>> {
     let mut names = Vec::new();
     let mut buffer = vec![0u8; 32 << 10];
     loop {
-        let count = entries(directory.as_fd(), &mut buffer)?;
+        let count = entries(directory, &mut buffer)?;
         if count == 0 {
             return Ok(names);
         }

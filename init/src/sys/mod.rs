@@ -1,6 +1,7 @@
 //! System calls: each a function that takes safe values and says which call failed and how.
 
 pub(crate) mod attempt;
+pub(crate) mod cgroup;
 pub(crate) mod clock;
 pub(crate) mod credentials;
 pub(crate) mod fd;

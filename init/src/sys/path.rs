@@ -88,6 +88,14 @@ pub(crate) fn make_directory(parent: BorrowedFd<'_>, name: &str, mode: u32) -> R
     }
 }
 
+/// unlinkat(2) AT_REMOVEDIR.
+pub(crate) fn remove_directory(parent: BorrowedFd<'_>, name: &str) -> Result<()> {
+    let name = c_string("unlinkat", name)?;
+    // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
+    check("unlinkat", unsafe { syscall!(Sysno::unlinkat, parent.number(), name.as_ptr(), libc::AT_REMOVEDIR) })
+        .map(drop)
+}
+
 /// symlinkat(2).
 pub(crate) fn make_symlink(parent: BorrowedFd<'_>, name: &str, target: &str) -> Result<()> {
     let (name, target) = (c_string("symlinkat", name)?, c_string("symlinkat", target)?);

@@ -30,7 +30,10 @@ pub(crate) enum Side {
     Parent(i32, OwnedFd),
 }
 
-/// struct clone_args of clone3(2), its first version.
+/// `CLONE_INTO_CGROUP`, linux/sched.h, Linux 5.7.
+const INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// struct clone_args of clone3(2), as of Linux 5.7.
 #[repr(C)]
 struct CloneArgs {
     flags: u64,
@@ -41,13 +44,16 @@ struct CloneArgs {
     stack: u64,
     stack_size: u64,
     tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
 }
 
-/// clone3(2) without a stack: a fork into new namespaces.
-pub(crate) fn clone(namespaces: u64) -> Result<Side> {
+/// clone3(2) without a stack: a fork into new namespaces, and into a control group where one is given.
+pub(crate) fn clone(namespaces: u64, group: Option<BorrowedFd<'_>>) -> Result<Side> {
     let mut pidfd: i32 = -1;
     let args = CloneArgs {
-        flags: namespaces | libc::CLONE_PIDFD as u64,
+        flags: namespaces | libc::CLONE_PIDFD as u64 | if group.is_some() { INTO_CGROUP } else { 0 },
         pidfd: (&raw mut pidfd) as u64,
         child_tid: 0,
         parent_tid: 0,
@@ -55,6 +61,9 @@ pub(crate) fn clone(namespaces: u64) -> Result<Side> {
         stack: 0,
         stack_size: 0,
         tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: group.map_or(0, |group| group.number() as u64),
     };
     // SAFETY: the kernel reads one clone_args and writes one descriptor through `pidfd`; both live through the call.
     // Without CLONE_VM the child has a copy of everything, and this program has one thread.

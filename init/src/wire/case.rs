@@ -61,6 +61,9 @@ pub struct Container {
     pub uid_map: Vec<IdMap>,
     /// gid_map lines, empty without a user namespace.
     pub gid_map: Vec<IdMap>,
+    /// Which devices its processes may make and open: a BPF_PROG_TYPE_CGROUP_DEVICE program, one word an instruction. None
+    /// where that is not limited.
+    pub devices: Option<Vec<u64>>,
     /// Operations on mounts and namespaces, in order.
     pub setup: Vec<Op>,
     /// Pid 1.

@@ -8,7 +8,7 @@ pub mod report;
 
 pub use case::{Case, Container, FixtureEntry, FixtureKind, IdMap, Process, Program, Request, Step, StepKind};
 pub use op::{Base, DeviceNode, Instruction, Op};
-pub use probe::{Answer, ChmodTarget, Firewall, Namespace, OpenMode, Probe, Protocol};
+pub use probe::{Answer, ChmodTarget, Device, Firewall, Namespace, OpenMode, Probe, Protocol};
 pub use report::{
     CaseReport, ContainerReport, ExecReport, Exit, FileReport, Phase, ProcessText, Refusal, Response, StepReport,
 };

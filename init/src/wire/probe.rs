@@ -27,6 +27,11 @@ pub enum Probe {
         /// Directory to make it in.
         dir: String,
     },
+    /// mknod(2) of a device's node, open(2) of it O_RDONLY, and its removal. Only devices of which opening does nothing.
+    OpenDevice {
+        /// Which.
+        device: Device,
+    },
     /// chown(2); the owner is put back.
     Chown {
         /// Path.
@@ -116,6 +121,50 @@ pub enum OpenMode {
     Append,
     /// O_WRONLY|O_CREAT|O_EXCL; what was made is removed.
     Create,
+}
+
+/// A device that may be opened without anything happening. Not so with every one: opening a watchdog starts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Device {
+    /// c 1:3, /dev/null.
+    Null,
+    /// c 1:11, /dev/kmsg: the kernel's log.
+    Kmsg,
+    /// c 10:229, /dev/fuse.
+    Fuse,
+    /// c 10:237, /dev/loop-control.
+    LoopControl,
+    /// b 7:0, /dev/loop0: a disk that belongs to nobody yet.
+    Loop0,
+}
+
+impl Device {
+    /// Whether it is a block device, its major and its minor number. Linux, Documentation/admin-guide/devices.txt.
+    #[must_use]
+    pub fn numbers(self) -> (bool, u32, u32) {
+        match self {
+            Self::Null => (false, 1, 3),
+            Self::Kmsg => (false, 1, 11),
+            Self::Fuse => (false, 10, 229),
+            Self::LoopControl => (false, 10, 237),
+            Self::Loop0 => (true, 7, 0),
+        }
+    }
+
+    /// Its name under /dev.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Kmsg => "kmsg",
+            Self::Fuse => "fuse",
+            Self::LoopControl => "loop-control",
+            Self::Loop0 => "loop0",
+        }
+    }
+
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Null, Self::Kmsg, Self::Fuse, Self::LoopControl, Self::Loop0];
 }
 
 /// The kernel's two firewall interfaces.

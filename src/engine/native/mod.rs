@@ -1,6 +1,7 @@
 //! The built-in engine: the parent's half of it. The other half is the helper in init/.
 
 mod answer;
+mod devices;
 mod helper;
 mod launcher;
 mod plan;

@@ -6,7 +6,7 @@ mod process;
 use caplab_init::wire::{Case, Container, DeviceNode, IdMap, Instruction, Op, Program as WireProgram, Step, StepKind};
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
 
-use super::seccomp;
+use super::{devices, seccomp};
 use crate::engine::{ContainerJob, EngineError, FIXTURE_ROOT, Job, Program, StepJob, StepJobKind};
 
 /// Bytes kept of each stream of a step.
@@ -70,6 +70,7 @@ fn container(job: &ContainerJob, filter: Option<&[Instruction]>) -> Result<Conta
         namespaces: namespaces(&linux),
         uid_map: id_map(linux.uid_mappings().as_deref()),
         gid_map: id_map(linux.gid_mappings().as_deref()),
+        devices: devices(&linux)?,
         setup: setup(job, spec, &linux)?,
         init: process::plan(process, filter, program),
     })
@@ -113,6 +114,11 @@ fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux) -> Result<Vec<Op>, Engi
         ops.push(Op::ReadonlyRoot);
     }
     Ok(ops)
+}
+
+fn devices(linux: &Linux) -> Result<Option<Vec<u64>>, EngineError> {
+    let list = linux.resources().as_ref().and_then(|resources| resources.devices().as_ref());
+    Ok(list.map(|list| devices::compile(list)).transpose()?.flatten())
 }
 
 fn namespaces(linux: &Linux) -> u64 {

@@ -105,6 +105,7 @@ pub(in crate::scenario) fn container(name: &str, at: Place, node: &Node) -> Resu
         ulimits: fields.get("ulimits").map(ulimits).transpose()?.unwrap_or_default(),
         expect: fields.get("expect").map(expect).transpose()?.unwrap_or(ContainerExpect::Started),
         lifted: CapSet::EMPTY,
+        all_devices: false,
         withheld: CapSet::EMPTY,
         line: at.line,
     };

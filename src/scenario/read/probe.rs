@@ -1,6 +1,6 @@
 //! Probes.
 
-use caplab_init::wire::{ChmodTarget, Firewall, Namespace, OpenMode, Probe, Protocol};
+use caplab_init::wire::{ChmodTarget, Device, Firewall, Namespace, OpenMode, Probe, Protocol};
 
 use super::{
     Fields, list,
@@ -15,11 +15,12 @@ use crate::{
     text::nearest,
 };
 
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 24] = [
     "open",
     "list_firewall",
     "mount",
     "mknod",
+    "open_device",
     "chown",
     "chmod",
     "setuid",
@@ -41,7 +42,7 @@ const NAMES: [&str; 23] = [
     "userfaultfd",
 ];
 
-const PLANNED: [&str; 6] = ["open_device", "setns", "io_uring", "fork", "inotify", "syscall"];
+const PLANNED: [&str; 5] = ["setns", "io_uring", "fork", "inotify", "syscall"];
 
 /// A word, or a map of one key.
 pub(super) fn probe(node: &Node) -> Result<Probe, Fault> {
@@ -72,6 +73,9 @@ pub(super) fn probe(node: &Node) -> Result<Probe, Fault> {
                 Some(node) => path(Fields::of(node, "mknod", &["dir"])?.required("dir")?)?,
             },
         },
+        "open_device" => {
+            Probe::OpenDevice { device: device(argument.ok_or_else(|| missing("`{open_device: fuse}`"))?)? }
+        }
         "chown" => {
             let node = argument.ok_or_else(|| missing("`{chown: {path: /mnt/shadow, owner: \"0:0\"}}`"))?;
             let fields = Fields::of(node, "chown", &["path", "owner"])?;
@@ -210,4 +214,13 @@ fn sysctl(node: &Node) -> Result<String, Fault> {
         );
     }
     Ok(name.to_owned())
+}
+
+fn device(node: &Node) -> Result<Device, Fault> {
+    let asked = text(node)?;
+    let name = asked.strip_prefix("/dev/").unwrap_or(asked);
+    Device::ALL.into_iter().find(|device| device.name() == name).ok_or_else(|| {
+        Fault::new(node.at, format!("no device `{asked}` that may be opened"))
+            .help(format!("those of which opening does nothing: {}", Device::ALL.map(Device::name).join(", ")))
+    })
 }

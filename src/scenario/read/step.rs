@@ -189,6 +189,7 @@ fn because(
         {
             absent("seccomp profile")
         }
+        Control::Devices if container.privileged || container.preset == Preset::Bare => absent("device list"),
         Control::NoNewPrivs if !container.no_new_privs => absent("no-new-privileges"),
         Control::ReadOnlyVolume(target) => match container.volumes.iter().find(|one| one.target == *target) {
             Some(volume) if volume.read_only => Ok(Some(control)),
@@ -224,12 +225,13 @@ fn control(node: &Node) -> Result<Control, Fault> {
         "read_only" => Ok(Control::ReadOnlyRoot),
         "no_new_privs" => Ok(Control::NoNewPrivs),
         "seccomp" => Ok(Control::Seccomp),
-        planned @ ("masked_path" | "devices" | "limit" | "namespace" | "rootless") => {
+        "devices" => Ok(Control::Devices),
+        planned @ ("masked_path" | "limit" | "namespace" | "rootless") => {
             Err(Fault::new(node.at, format!("control `{planned}` is not supported yet")))
         }
         other => Err(Fault::new(node.at, format!("no control `{other}`")).help(
             "`{capability: NET_ADMIN}`, `user`, `uidmap`, `privileged`, `{read_only: /mnt}`, `read_only`, `no_new_privs`, \
-             `seccomp`",
+             `seccomp`, `devices`",
         )),
     }
 }

@@ -26,6 +26,7 @@ pub(super) const BARE: Facts = Facts {
     masked_paths: &[],
     sysctls: &[],
     environment: &[],
+    devices: None,
     seccomp: None,
     always_cgroup_namespace: true,
 };

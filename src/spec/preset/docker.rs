@@ -1,7 +1,7 @@
 //! docker, as Docker 20.10.24 with runc 1.1.5 reports it (Debian 12), and the version before CVE-2022-24769 was mended.
 
 use super::super::seccomp;
-use super::{Facts, Groups, Inheritable, MountFact, UserCapabilities};
+use super::{DeviceRule, Facts, Groups, Inheritable, MountFact, UserCapabilities};
 use crate::capability::CapSet;
 
 /// moby, oci/caps/defaults.go: the 14 of a80425fb.
@@ -54,6 +54,17 @@ const MASKED_PATHS: &[&str] = &[
 const SYSCTLS: &[(&str, &str)] =
     &[("net.ipv4.ip_unprivileged_port_start", "0"), ("net.ipv4.ping_group_range", "0 2147483647")];
 
+/// moby, oci/defaults.go DefaultLinuxSpec: zero, null, urandom, random, tty, console (measured in config.json).
+pub(super) const DEVICES: &[DeviceRule] = &[
+    DeviceRule::NOTHING,
+    DeviceRule::allow(1, 5),
+    DeviceRule::allow(1, 3),
+    DeviceRule::allow(1, 9),
+    DeviceRule::allow(1, 8),
+    DeviceRule::allow(5, 0),
+    DeviceRule::allow(5, 1),
+];
+
 /// Docker from 20.10.14 on.
 pub(super) const DOCKER: Facts = Facts {
     capabilities: Some(CAPABILITIES),
@@ -66,6 +77,7 @@ pub(super) const DOCKER: Facts = Facts {
     masked_paths: MASKED_PATHS,
     sysctls: SYSCTLS,
     environment: &[],
+    devices: Some(DEVICES),
     seccomp: Some(&seccomp::DOCKER),
     always_cgroup_namespace: false,
 };

@@ -5,6 +5,8 @@ mod bare;
 mod docker;
 mod podman;
 
+use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType};
+
 use super::seccomp::BuiltIn;
 use crate::{capability::CapSet, scenario::model::Preset};
 
@@ -31,6 +33,8 @@ pub(crate) struct Facts {
     pub(crate) sysctls: &'static [(&'static str, &'static str)],
     /// Environment beyond PATH, HOSTNAME and HOME.
     pub(crate) environment: &'static [(&'static str, &'static str)],
+    /// The device list, on top of what every runtime allows; `None` where there is none.
+    pub(crate) devices: Option<&'static [DeviceRule]>,
     /// The seccomp profile.
     pub(crate) seccomp: Option<&'static BuiltIn>,
     /// A cgroup namespace of its own also where cgroups are v1.
@@ -64,6 +68,35 @@ pub(crate) enum Groups {
     NoneForRoot,
     /// None.
     None,
+}
+
+/// A line of a device list, in the words of the v1 controller: `c 1:3 rwm`.
+#[derive(Debug)]
+pub(crate) struct DeviceRule {
+    /// Allowed or denied.
+    pub(crate) allow: bool,
+    /// A character device of these numbers; `None` is every device.
+    pub(crate) character: Option<(i64, i64)>,
+}
+
+impl DeviceRule {
+    /// Nothing at all.
+    pub(crate) const NOTHING: Self = Self { allow: false, character: None };
+
+    /// A character device, to be made, read and written.
+    pub(crate) const fn allow(major: i64, minor: i64) -> Self {
+        Self { allow: true, character: Some((major, minor)) }
+    }
+
+    /// In the runtime-spec's words.
+    pub(crate) fn in_spec(&self) -> LinuxDeviceCgroup {
+        let mut rule = LinuxDeviceCgroup::default();
+        rule.set_allow(self.allow).set_access(Some("rwm".to_owned()));
+        if let Some((major, minor)) = self.character {
+            rule.set_typ(Some(LinuxDeviceType::C)).set_major(Some(major)).set_minor(Some(minor));
+        }
+        rule
+    }
 }
 
 /// A file system.

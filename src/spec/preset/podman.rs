@@ -1,7 +1,7 @@
 //! podman as root, as podman 4.3.1 with runc 1.1.5 reports it (Debian 12).
 
 use super::super::seccomp;
-use super::{Facts, Groups, Inheritable, MountFact, UserCapabilities, docker};
+use super::{DeviceRule, Facts, Groups, Inheritable, MountFact, UserCapabilities, docker};
 use crate::capability::CapSet;
 
 /// containers/common, pkg/config/default.go DefaultCapabilities: the 11 of 800405fb.
@@ -47,6 +47,9 @@ const MASKED_PATHS: &[&str] = &[
     "/sys/dev/block",
 ];
 
+/// runtime-tools' default, which podman takes: nothing but what every runtime allows (measured in config.json).
+const DEVICES: &[DeviceRule] = &[DeviceRule::NOTHING];
+
 /// podman 4 as root.
 pub(super) const PODMAN: Facts = Facts {
     capabilities: Some(CAPABILITIES),
@@ -60,6 +63,7 @@ pub(super) const PODMAN: Facts = Facts {
     // containers.conf: a ping for every group is what podman as root has set; measured "0 0" for groups.
     sysctls: &[("net.ipv4.ping_group_range", "0 0")],
     environment: &[("TERM", "xterm"), ("container", "podman")],
+    devices: Some(DEVICES),
     seccomp: Some(&seccomp::PODMAN),
     always_cgroup_namespace: false,
 };
