@@ -182,6 +182,31 @@ fn a_run_leaves_nothing_even_when_it_is_killed() {
     // The look must be able to see what it says is not there.
     assert!(seen_at_work > KILLS as usize / 2, "only {seen_at_work} of {KILLS} runs were seen at work");
     guard_killed(scratch, &before);
+    for engine in ["runc", "crun"] {
+        runtime_killed(engine, scratch, &before);
+    }
+}
+
+/// A runtime's containers do not outlive caplab either.
+fn runtime_killed(engine: &str, scratch: &Path, before: &Machine) {
+    if !Path::new("/usr/sbin").join(engine).exists() && !Path::new("/usr/bin").join(engine).exists() {
+        assert!(std::env::var_os("CAPLAB_MUST_RUN").is_none(), "needs {engine}");
+        return;
+    }
+    for kill in 1..=5 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_caplab"))
+            .args(["run", "--engine", engine, "mounts/read-only-volume"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("TMPDIR", scratch)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("caplab starts");
+        sleep(Duration::from_millis(60 * kill));
+        child.kill().ok();
+        child.wait().ok();
+        assert_eq!(left_behind(scratch, before), Vec::<String>::new(), "{engine}, killed after {} ms", 60 * kill);
+    }
 }
 
 /// The guard removes the control groups. Where it is killed itself the next run does.

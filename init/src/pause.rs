@@ -10,6 +10,7 @@ use crate::sys::{
 pub(crate) fn main() -> i32 {
     fd::write_all(fd::OUTPUT, &[super::setup::READY]).ok();
     fd::duplicate_onto(fd::INPUT, fd::OUTPUT).ok();
+    fd::duplicate_onto(fd::INPUT, fd::ERROR).ok();
     // Orphans of the container become this process's children.
     process::child_signal(Block::No);
     loop {

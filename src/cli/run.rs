@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::{Format, complain, print_json, select::select};
 use crate::{
+    engine::Kind,
     host::Machine,
     report::{Tally, json, pretty::Reporter},
     result::{CaseResult, Verdict},
@@ -27,6 +28,9 @@ pub(super) struct Run {
     /// Cases at the same time [default: as many as there are processors]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     jobs: Option<u16>,
+    /// Who makes the containers: `native` is built in, `runc` and `crun` are driven as commands
+    #[arg(long, value_name = "ENGINE", default_value = "native", value_parser = engine)]
+    engine: Kind,
     /// How results are printed
     #[arg(long, value_enum, default_value = "pretty")]
     format: Format,
@@ -47,6 +51,10 @@ pub(super) struct Run {
     trust_host: bool,
 }
 
+fn engine(text: &str) -> Result<Kind, String> {
+    Kind::from_name(text).ok_or_else(|| format!("there is {}", Kind::ALL.map(Kind::name).join(", ")))
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(Duration::from_secs_f64(seconds)),
@@ -56,7 +64,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 impl Run {
     pub(super) fn main(self) -> u8 {
-        let warm = Warm::up();
+        let warm = Warm::up(self.engine);
         let selection = match select(&self.what) {
             Ok(selection) => selection,
             Err(message) => return complain(&message),
@@ -67,6 +75,7 @@ impl Run {
         let started = Instant::now();
         let context = Context {
             machine: Machine::probe(self.trust_host),
+            engine: self.engine,
             timeout: self.timeout,
             store: selection.store.clone(),
             update: self.update,
@@ -82,7 +91,7 @@ impl Run {
             if pretty {
                 reporter.invalid(diagnostic);
             } else {
-                documents.push(json::invalid(diagnostic));
+                documents.push(json::invalid(diagnostic, self.engine));
             }
         }
         let must_run = env::var_os("CAPLAB_MUST_RUN").is_some_and(|value| value == "1");
@@ -110,7 +119,7 @@ impl Run {
             reporter.finish(&tally, &updated);
         } else {
             let millis = started.elapsed().as_secs_f64() * 1000.0;
-            print_json(&json::document(&context.machine, &tally, millis, documents));
+            print_json(&json::document(&context.machine, self.engine, &tally, millis, documents));
         }
         for message in &refused {
             complain(message);

@@ -1,7 +1,12 @@
 //! Who runs a case. An engine takes what spec/ made and gives observations; it knows nothing of YAML,
 //! expectations or snapshots.
 
+mod kind;
+mod lab;
 pub mod native;
+pub mod oci;
+
+pub use kind::Kind;
 
 use std::time::Duration;
 
@@ -12,6 +17,14 @@ use crate::observe::{FileFacts, Outcome, Output, ProcessFacts};
 
 /// Sources of mounts that begin with this path are the fixture host's; any other is the real machine's.
 pub const FIXTURE_ROOT: &str = "/run/caplab/host";
+
+/// Bytes kept of each stream of a step.
+const OUTPUT_LIMIT: u32 = 1 << 20;
+
+/// A container's number as the launcher takes it.
+fn index(container: usize) -> Result<u16, EngineError> {
+    u16::try_from(container).map_err(|_| EngineError("more containers than the engine can number".to_owned()))
+}
 
 /// What an engine is asked to do.
 #[derive(Debug, Clone)]
@@ -144,7 +157,7 @@ pub enum Facts {
 pub struct EngineError(pub String);
 
 /// Who runs cases, one at a time.
-pub trait Engine {
+pub trait Engine: Send {
     /// `native`.
     fn name(&self) -> &'static str;
 

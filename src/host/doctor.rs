@@ -90,6 +90,8 @@ pub fn examine(machine: &Machine) -> Vec<Finding> {
         ("id", "the course note's own commands", "coreutils"),
         ("ps", "the course note's `ps -ef`", "procps"),
         ("iptables", "the course note's `iptables -L`", "iptables"),
+        ("runc", "`--engine runc`", "runc"),
+        ("crun", "`--engine crun`", "crun"),
     ] {
         let path = program(name);
         let seen = path.as_ref().map_or_else(|| "not found".to_owned(), |path| path.display().to_string());

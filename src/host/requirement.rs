@@ -139,7 +139,7 @@ fn has(set: CapSet, name: &str) -> bool {
 }
 
 /// Where a program of `rootfs: host` lies.
-pub(super) fn program(name: &str) -> Option<PathBuf> {
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     if name.starts_with('/') {
         return Some(PathBuf::from(name)).filter(|path| path.exists());
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Tally;
 use crate::{
-    engine::{ContainerState, Facts},
+    engine::{ContainerState, Facts, Kind},
     host::{CgroupVersion, Machine},
     observe::{CapSets, Outcome, ProcessFacts, RefusedPhase, map_lines},
     result::{CaseResult, StepResult, Verdict},
@@ -13,10 +13,10 @@ use crate::{
 
 /// The whole document.
 #[must_use]
-pub fn document(machine: &Machine, tally: &Tally, duration_ms: f64, results: Vec<Value>) -> Value {
+pub fn document(machine: &Machine, engine: Kind, tally: &Tally, duration_ms: f64, results: Vec<Value>) -> Value {
     json!({
         "caplab": env!("CARGO_PKG_VERSION"),
-        "engine": "native",
+        "engine": engine.name(),
         "host": host(machine),
         "summary": {
             "passed": tally.passed,
@@ -47,9 +47,9 @@ pub fn host(machine: &Machine) -> Value {
 
 /// A file that is no valid scenario.
 #[must_use]
-pub fn invalid(diagnostic: &Diagnostic) -> Value {
+pub fn invalid(diagnostic: &Diagnostic, engine: Kind) -> Value {
     json!({
-        "scenario": diagnostic.scenario, "case": null, "engine": "native", "verdict": "fail",
+        "scenario": diagnostic.scenario, "case": null, "engine": engine.name(), "verdict": "fail",
         "reason": diagnostic.to_string(), "duration_ms": 0.0, "containers": {}, "steps": [],
     })
 }

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::fidelity;
 use crate::{
     counterfactual,
-    engine::{ContainerState, Engine, EngineError, Job, Observation, native::Native},
+    engine::{ContainerState, Engine, EngineError, Job, Kind, Observation},
     host::{Machine, requirement},
     observe::deviations,
-    result::{BecauseResult, CaseResult, StepResult, Verdict},
+    result::{BecauseResult, CaseResult, Skip, StepResult, Verdict},
     scenario::model::{Case, Scenario},
     snapshot::{Comparison, Store, section},
     spec, verdict,
@@ -18,6 +19,8 @@ use crate::{
 pub struct Context {
     /// The machine.
     pub machine: Machine,
+    /// Who runs it.
+    pub engine: Kind,
     /// A step's time where its author gave none.
     pub timeout: Duration,
     /// Where snapshots lie.
@@ -31,7 +34,7 @@ pub struct Context {
 /// Runs one case. The second value is its picture, where there is one.
 pub fn run(
     context: &Context,
-    engine: &mut Option<Native>,
+    engine: &mut Option<Box<dyn Engine>>,
     scenario: &Scenario,
     case: &Case,
 ) -> (CaseResult, Option<String>) {
@@ -39,13 +42,13 @@ pub fn run(
     let mut result = CaseResult {
         scenario: scenario.name.clone(),
         case: case.name.clone(),
-        engine: "native",
+        engine: context.engine.name(),
         verdict: Verdict::Pass,
         duration: Duration::ZERO,
         containers: Vec::new(),
         steps: Vec::new(),
     };
-    let picture = match requirement::unmet(case, &context.machine) {
+    let picture = match unfit(context, case) {
         Some(skip) => {
             result.verdict = Verdict::Skip(skip);
             None
@@ -62,10 +65,16 @@ pub fn run(
     (result, picture)
 }
 
+/// Why a case is not run.
+fn unfit(context: &Context, case: &Case) -> Option<Skip> {
+    let lacking = context.engine.lacking().or_else(|| requirement::unmet(case, &context.machine));
+    lacking.or_else(|| fidelity::known(context.engine, case))
+}
+
 /// Runs a case's counterfactuals and compares its picture.
 fn judge(
     context: &Context,
-    engine: &mut Option<Native>,
+    engine: &mut Option<Box<dyn Engine>>,
     scenario: &Scenario,
     case: &Case,
     result: &mut CaseResult,
@@ -77,7 +86,7 @@ fn judge(
             return Ok(None);
         }
     };
-    let seen = observe(engine, &job)?;
+    let seen = observe(context, engine, &job)?;
     let deviating = deviating(&job, &seen);
     result.steps = verdict::steps(case, &context.machine, &seen);
     result.containers =
@@ -99,12 +108,12 @@ fn judge(
     Ok(Some(picture))
 }
 
-fn observe(engine: &mut Option<Native>, job: &Job) -> Result<Observation, EngineError> {
-    let native = match engine {
-        Some(native) => native,
-        None => engine.insert(Native::start()?),
+fn observe(context: &Context, engine: &mut Option<Box<dyn Engine>>, job: &Job) -> Result<Observation, EngineError> {
+    let started = match engine {
+        Some(started) => started,
+        None => engine.insert(context.engine.start()?),
     };
-    native.observe(job)
+    started.observe(job)
 }
 
 /// Every point in which a container is not what was asked for.
@@ -124,7 +133,7 @@ fn deviating(job: &Job, seen: &Observation) -> Vec<String> {
 /// Runs the case once more for every `because`.
 fn becauses(
     context: &Context,
-    engine: &mut Option<Native>,
+    engine: &mut Option<Box<dyn Engine>>,
     case: &Case,
     result: &mut CaseResult,
 ) -> Result<(), EngineError> {
@@ -133,7 +142,7 @@ fn becauses(
         let changed = counterfactual::change(case, index, control, expect);
         let unresolvable = |error: &dyn std::fmt::Display| EngineError(format!("with {}: {error}", changed.change));
         let job = spec::job(&changed.case, &context.machine, context.timeout).map_err(|error| unresolvable(&error))?;
-        let seen = observe(engine, &job)?;
+        let seen = observe(context, engine, &job)?;
         if let Some(point) = deviating(&job, &seen).first() {
             return Err(unresolvable(point));
         }

@@ -1,6 +1,7 @@
 //! Runs cases: what is lacking, the case, its counterfactuals, its snapshot, the verdict.
 
 mod case;
+mod fidelity;
 mod pool;
 
 pub use case::{Context, run};

@@ -11,7 +11,7 @@ use std::{
 
 use super::case::{Context, run};
 use crate::{
-    engine::native::Native,
+    engine::{Engine, Kind},
     result::CaseResult,
     scenario::model::{Case, Scenario},
 };
@@ -29,15 +29,14 @@ pub struct Outcome<'a> {
 }
 
 /// An engine that starts while scenarios are still read: where another processor is idle, that is its work.
-#[derive(Debug)]
-pub struct Warm(Option<Native>);
+pub struct Warm(Option<Box<dyn Engine>>);
 
 impl Warm {
     /// Begins.
     #[must_use]
-    pub fn up() -> Self {
+    pub fn up(engine: Kind) -> Self {
         // Where it cannot be started the first case will say why.
-        Self(Native::start().ok())
+        Self(engine.start().ok())
     }
 }
 

@@ -62,7 +62,16 @@ fn effective(out: &mut String, container: &Container, spec: &Spec, facts: &Proce
         line(out, 2, format_args!("limit {}: {} {}", limit.name, limit.soft, limit.hard));
     }
     line(out, 2, format_args!("mounts:"));
-    for mount in &facts.mounts {
+    // Engines mount in orders of their own where it makes no difference: the Spec's is shown. Of two at the same place the
+    // later one is seen, and their order stays.
+    let asked: Vec<_> = spec.mounts().iter().flatten().map(|mount| mount.destination().to_string_lossy()).collect();
+    let place = |target: &str| match target {
+        "/" => 0,
+        target => 1 + asked.iter().position(|asked| asked == target).unwrap_or(asked.len()),
+    };
+    let mut mounts: Vec<_> = facts.mounts.iter().collect();
+    mounts.sort_by_key(|mount| place(&mount.target));
+    for mount in mounts {
         if let Shown::Line(text) = redact::mount(container, mount) {
             line(out, 3, format_args!("{text}"));
         }

@@ -149,9 +149,11 @@ impl<'a> Resolved<'a> {
 }
 
 impl Resolved<'_> {
-    /// The device list. What docker and podman give a privileged container is a list too, one that allows everything.
+    /// The device list. For a privileged container docker's and podman's is one that allows everything; without a list a runtime
+    /// would allow nothing but its own.
     fn resources(&self) -> Option<LinuxResources> {
-        let list = self.facts.devices.filter(|_| !self.container.privileged && !self.container.all_devices)?;
+        let unlimited = self.container.privileged || self.container.all_devices;
+        let list = if unlimited { preset::ALL_DEVICES } else { self.facts.devices };
         let mut resources = LinuxResources::default();
         resources.set_devices(Some(list.iter().map(DeviceRule::in_spec).collect()));
         Some(resources)

@@ -6,7 +6,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use super::Source;
 use crate::{
-    engine::native::Native,
+    engine::{Engine, Kind},
     host::{Machine, requirement},
     report::pretty,
     result::{Skip, Verdict},
@@ -29,7 +29,7 @@ pub struct Suite {
 
 thread_local! {
     /// Each thread's launcher.
-    static ENGINE: RefCell<Option<Native>> = const { RefCell::new(None) };
+    static ENGINE: RefCell<Option<Box<dyn Engine>>> = const { RefCell::new(None) };
 }
 
 impl Suite {
@@ -53,6 +53,7 @@ impl Suite {
         let must_run = env::var_os("CAPLAB_MUST_RUN").is_some_and(|value| value == "1");
         let context = Arc::new(Context {
             machine: Machine::probe(false),
+            engine: Kind::Native,
             timeout: TIMEOUT,
             store: self.source.store(),
             update: false,

@@ -4,10 +4,11 @@ use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use caplab_init::wire::{
-    Case, CaseReport, ContainerReport, ExecReport, Exit, Phase, Process, Program, Refusal, Step, StepKind, StepReport,
+    Case, CaseReport, Container, ContainerReport, ExecReport, Exit, Phase, Process, Program, Refusal, Step, StepKind,
+    StepReport,
 };
 
-use super::{Lab, container::Running, exec, fixture, look};
+use super::{Lab, container::Running, exec, fixture, look, runtime};
 use crate::{
     setup::refusal,
     sys::process::{self, Block},
@@ -26,9 +27,17 @@ pub(super) fn run<T>(lab: &Lab, case: &Case, report: impl FnOnce(Result<CaseRepo
     // Where nobody could see it there is no fixture host.
     let has_fixture = !case.fixture.is_empty();
     let made = if has_fixture { fixture::make(&case.fixture) } else { Ok(()) };
+    let made = made.and_then(|()| case.runtime.as_ref().map_or(Ok(()), runtime::prepare));
     let reported = report(made.map(|()| take(lab, case, &mut containers)));
-    for container in containers.into_iter().flatten() {
-        container.end();
+    for (running, container) in containers.into_iter().zip(&case.containers) {
+        match (running, &case.runtime) {
+            (_, Some(runtime)) => runtime::delete(lab, runtime, &container.name),
+            (Some(running), None) => running.end(),
+            (None, None) => {}
+        }
+    }
+    if case.runtime.is_some() {
+        runtime::remove();
     }
     // What was orphaned to this pid 1.
     while process::reap_any(Block::No).is_ok() {}
@@ -41,7 +50,7 @@ pub(super) fn run<T>(lab: &Lab, case: &Case, report: impl FnOnce(Result<CaseRepo
 fn take(lab: &Lab, case: &Case, running: &mut Vec<Option<Running>>) -> CaseReport {
     let mut report = CaseReport::default();
     for container in &case.containers {
-        match Running::start(lab, container) {
+        match start(lab, case, container) {
             Ok(mut made) => {
                 report.containers.push(ContainerReport::Running(Box::new(look::process(lab, made.pid))));
                 // Where this fails it has been killed meanwhile, and the first step will say that it does not run.
@@ -57,7 +66,7 @@ fn take(lab: &Lab, case: &Case, running: &mut Vec<Option<Running>>) -> CaseRepor
     let mut room = CASE_OUTPUT;
     for step in &case.steps {
         let limit = (case.output_limit as usize).min(room / 2);
-        let taken = take_step(lab, running, step, limit);
+        let taken = take_step(lab, case, running, step, limit);
         if let StepReport::Exec(ExecReport { stdout, stderr, .. }) = &taken {
             room -= stdout.len() + stderr.len();
         }
@@ -66,7 +75,14 @@ fn take(lab: &Lab, case: &Case, running: &mut Vec<Option<Running>>) -> CaseRepor
     report
 }
 
-fn take_step(lab: &Lab, running: &[Option<Running>], step: &Step, limit: usize) -> StepReport {
+fn start(lab: &Lab, case: &Case, container: &Container) -> Result<Running, Refusal> {
+    match (&case.runtime, &container.bundle) {
+        (Some(runtime), Some(bundle)) => runtime::start(lab, runtime, container, bundle),
+        _ => Running::start(lab, container),
+    }
+}
+
+fn take_step(lab: &Lab, case: &Case, running: &[Option<Running>], step: &Step, limit: usize) -> StepReport {
     let find =
         |container: &u16| running.get(usize::from(*container)).and_then(Option::as_ref).filter(|one| one.alive());
     match &step.kind {
@@ -74,7 +90,11 @@ fn take_step(lab: &Lab, running: &[Option<Running>], step: &Step, limit: usize) 
             None => StepReport::NotRunning { container: *container },
             Some(entered) => {
                 let timeout = Duration::from_millis(step.timeout_ms.into());
-                match exec::run(lab, entered, process, timeout, limit) {
+                let done = match (&case.runtime, case.containers.get(usize::from(*container))) {
+                    (Some(runtime), Some(made)) => runtime::exec(lab, runtime, made, process, timeout, limit),
+                    _ => exec::run(lab, entered, process, timeout, limit),
+                };
+                match done {
                     // With pid 1 the kernel kills everybody in its pid namespace: that is the container's end, not
                     // something that the step did or that was done to it.
                     Ok(report) if report.exit == Exit::Signal(libc::SIGKILL) && entered.ends_within(LAST_BREATH) => {

@@ -100,6 +100,12 @@ impl Running {
         }
     }
 
+    /// One that a runtime has made.
+    pub(super) fn of_runtime(pid: i32, pidfd: OwnedFd, container: &Container) -> Self {
+        let (namespaces, uid_map) = (container.namespaces, container.uid_map.clone());
+        Self { pid, pidfd, namespaces, uid_map, devices: None, stopped: false }
+    }
+
     /// Lets pid 1 take its first instruction, once it has been looked at.
     pub(super) fn let_go(&mut self) -> Result<()> {
         if mem::take(&mut self.stopped) { process::let_go(self.pid) } else { Ok(()) }

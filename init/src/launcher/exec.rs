@@ -28,23 +28,59 @@ pub(super) fn run(
     timeout: Duration,
     limit: usize,
 ) -> core::result::Result<ExecReport, Refusal> {
+    let owner = user_of(process).and_then(|uid| running.host_uid(uid)).unwrap_or(0);
+    watched(
+        timeout,
+        limit,
+        owner,
+        || fork_into(lab, running),
+        |out, err| match enter(running, out, err) {
+            Ok(()) => child::execute(lab.helper.as_fd(), &mut Place::new(ROOT, FIXTURE), process),
+            Err(fail) => refusal(Phase::Enter, fail),
+        },
+    )
+}
+
+/// Executes a program on the lab host, as its root.
+pub(super) fn on_the_lab_host(
+    lab: &Lab,
+    timeout: Duration,
+    limit: usize,
+    execute: impl FnOnce() -> Refusal,
+) -> core::result::Result<ExecReport, Refusal> {
+    watched(
+        timeout,
+        limit,
+        0,
+        || lab.clone(0, None),
+        |out, err| {
+            process::new_session();
+            match child::streams(out, err) {
+                Ok(()) => execute(),
+                Err(fail) => refusal(Phase::Plumbing, fail),
+            }
+        },
+    )
+}
+
+/// Forks, and collects what the child writes until it ends or its time is over. The child's side returns only where it was refused.
+fn watched(
+    timeout: Duration,
+    limit: usize,
+    owner: u32,
+    fork: impl FnOnce() -> Result<Side>,
+    become_program: impl FnOnce(BorrowedFd<'_>, BorrowedFd<'_>) -> Refusal,
+) -> core::result::Result<ExecReport, Refusal> {
     let plumbing = |fail| refusal(Phase::Plumbing, fail);
     let (status, status_end) = fd::pipe().map_err(plumbing)?;
     let (out, out_end) = fd::pipe().map_err(plumbing)?;
     let (err, err_end) = fd::pipe().map_err(plumbing)?;
     for end in [&out_end, &err_end] {
-        let owner = user_of(process).and_then(|uid| running.host_uid(uid));
-        fd::change_owner(end.as_fd(), owner.unwrap_or(0)).map_err(plumbing)?;
+        fd::change_owner(end.as_fd(), owner).map_err(plumbing)?;
     }
     let started = Instant::now();
-    let side = fork_into(lab, running).map_err(|fail| refusal(Phase::Enter, fail))?;
-    let (pid, pidfd) = match side {
-        Side::Child => {
-            let refused = enter(running, out_end.as_fd(), err_end.as_fd())
-                .map_err(|fail| refusal(Phase::Enter, fail))
-                .map(|()| child::execute(lab.helper.as_fd(), &mut Place::new(ROOT, FIXTURE), process));
-            child::refuse(status_end.as_fd(), &refused.unwrap_or_else(|refused| refused));
-        }
+    let (pid, pidfd) = match fork().map_err(|fail| refusal(Phase::Enter, fail))? {
+        Side::Child => child::refuse(status_end.as_fd(), &become_program(out_end.as_fd(), err_end.as_fd())),
         Side::Parent(pid, pidfd) => (pid, pidfd),
     };
     drop((status_end, out_end, err_end));

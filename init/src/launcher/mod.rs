@@ -12,6 +12,7 @@ mod exec;
 mod fixture;
 mod groups;
 mod look;
+mod runtime;
 
 pub(crate) use look::read;
 
@@ -100,6 +101,7 @@ fn guard() -> Result<i32> {
             let ended = process::wait(pid, Block::Yes)?;
             // Now nobody is in them.
             groups::sweep();
+            runtime::sweep();
             return Ok(match ended {
                 Some(Ended::Code(code)) => code,
                 _ => 1,

@@ -35,6 +35,11 @@ impl<'a> Place<'a> {
         Self { lab_root, fixture, root: None }
     }
 
+    /// In a root that is there already.
+    pub(crate) fn at(root: OwnedFd) -> Self {
+        Self { lab_root: "/", fixture: "/", root: Some(root) }
+    }
+
     /// The container's root; this process's own where none was made.
     fn root(&mut self) -> Result<BorrowedFd<'_>> {
         let root = match self.root.take() {

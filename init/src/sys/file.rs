@@ -24,6 +24,14 @@ pub(crate) fn open(path: &str, flags: i32) -> Result<OwnedFd> {
     })
 }
 
+/// A file to be written from its beginning, made where it is not there.
+pub(crate) fn create(path: &str, mode: u32) -> Result<OwnedFd> {
+    let path = c_string("open", path)?;
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
+    // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
+    OwnedFd::made("open", unsafe { syscall!(Sysno::openat, libc::AT_FDCWD, path.as_ptr(), flags, mode) })
+}
+
 /// Everything that is in a file.
 pub(crate) fn read(path: &str) -> Result<Vec<u8>> {
     fd::read_to_end(open(path, libc::O_RDONLY)?.as_fd())

@@ -74,6 +74,12 @@ pub(crate) fn clone(namespaces: u64, group: Option<BorrowedFd<'_>>) -> Result<Si
     Ok(Side::Parent(pid as i32, OwnedFd::known(pidfd)))
 }
 
+/// pidfd_open(2).
+pub(crate) fn descriptor(pid: i32) -> Result<OwnedFd> {
+    // SAFETY: only numbers.
+    OwnedFd::made("pidfd_open", unsafe { syscall!(Sysno::pidfd_open, pid, 0) })
+}
+
 /// setns(2), into the namespaces of a process or into one namespace.
 pub(crate) fn enter(namespace: BorrowedFd<'_>, flags: u64) -> Result<()> {
     // SAFETY: setns touches no memory.

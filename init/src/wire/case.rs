@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Op, Probe};
+use super::{Bundle, Op, Probe, Runtime};
 
 /// One request to a launcher.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Case {
     pub containers: Vec<Container>,
     /// Steps, taken in order.
     pub steps: Vec<Step>,
+    /// Who makes the containers; the launcher itself where nobody is named.
+    pub runtime: Option<Runtime>,
     /// Bytes kept of each stream of each step; the rest is read and thrown away.
     pub output_limit: u32,
 }
@@ -66,6 +68,8 @@ pub struct Container {
     pub devices: Option<Vec<u64>>,
     /// Operations on mounts and namespaces, in order.
     pub setup: Vec<Op>,
+    /// What a runtime makes it from.
+    pub bundle: Option<Bundle>,
     /// Pid 1.
     pub init: Process,
 }
@@ -90,6 +94,8 @@ pub struct Process {
     pub program: Program,
     /// Environment, `NAME=value`.
     pub env: Vec<String>,
+    /// The same as a runtime's `exec` takes it: the runtime-spec's `process`.
+    pub document: Option<Vec<u8>>,
 }
 
 /// What a process executes.

@@ -5,6 +5,7 @@ pub mod frame;
 pub mod op;
 pub mod probe;
 pub mod report;
+pub mod runtime;
 
 pub use case::{Case, Container, FixtureEntry, FixtureKind, IdMap, Process, Program, Request, Step, StepKind};
 pub use op::{Base, DeviceNode, Instruction, Op};
@@ -12,3 +13,4 @@ pub use probe::{Answer, ChmodTarget, Device, Firewall, Namespace, OpenMode, Prob
 pub use report::{
     CaseReport, ContainerReport, ExecReport, Exit, FileReport, Phase, ProcessText, Refusal, Response, StepReport,
 };
+pub use runtime::{Bundle, Runtime};

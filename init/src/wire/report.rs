@@ -63,6 +63,8 @@ pub enum Phase {
     Exec,
     /// The helper's own plumbing: pipes, polls.
     Plumbing,
+    /// A runtime refused; what it said is the detail.
+    Runtime,
 }
 
 /// What came of a step.

@@ -1,22 +1,17 @@
-//! The built-in engine: the parent's half of it. The other half is the helper in init/.
+//! The built-in engine: an OCI Spec as the operations that the launcher walks.
 
-mod answer;
 mod devices;
-mod helper;
-mod launcher;
 mod plan;
 mod seccomp;
-mod words;
 
-use caplab_init::wire::Response;
+pub(super) use plan::{for_id_map, id_map};
 
-use super::{Engine, EngineError, Job, Observation};
-use launcher::Launcher;
+use super::{Engine, EngineError, Job, Observation, lab::Lab};
 
 /// Runs cases in namespaces that its launcher makes. Start one per thread: each has a launcher of its own.
 #[derive(Debug)]
 pub struct Native {
-    launcher: Option<Launcher>,
+    lab: Lab,
 }
 
 impl Native {
@@ -25,7 +20,7 @@ impl Native {
     /// # Errors
     /// Where the helper cannot be started.
     pub fn start() -> Result<Self, EngineError> {
-        Ok(Self { launcher: Some(Launcher::start()?) })
+        Lab::start().map(|lab| Self { lab })
     }
 }
 
@@ -35,17 +30,6 @@ impl Engine for Native {
     }
 
     fn observe(&mut self, job: &Job) -> Result<Observation, EngineError> {
-        let case = plan::case(job)?;
-        // A launcher that failed once is not asked again: what it left undone dies with it.
-        let mut launcher = match self.launcher.take() {
-            Some(launcher) => launcher,
-            None => Launcher::start()?,
-        };
-        let response = launcher.ask(&case)?;
-        self.launcher = Some(launcher);
-        match response {
-            Response::Done(report) => answer::observation(job, &case, report),
-            Response::Failed(refusal) => Err(EngineError(words::fixture(job, &refusal))),
-        }
+        self.lab.observe(job, |_| plan::case(job))
     }
 }

@@ -3,14 +3,13 @@
 mod mounts;
 mod process;
 
+pub(in crate::engine) use mounts::for_id_map;
+
 use caplab_init::wire::{Case, Container, DeviceNode, IdMap, Instruction, Op, Program as WireProgram, Step, StepKind};
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
 
 use super::{devices, seccomp};
-use crate::engine::{ContainerJob, EngineError, FIXTURE_ROOT, Job, Program, StepJob, StepJobKind};
-
-/// Bytes kept of each stream of a step.
-const OUTPUT_LIMIT: u32 = 1 << 20;
+use crate::engine::{ContainerJob, EngineError, FIXTURE_ROOT, Job, OUTPUT_LIMIT, Program, StepJob, StepJobKind, index};
 
 /// The devices that a runtime gives every container, runtime-spec config-linux.md "Default Devices".
 const DEVICES: [(&str, u32, u32); 6] = [
@@ -42,6 +41,7 @@ pub(super) fn case(job: &Job) -> Result<Case, EngineError> {
         fixture: if sees_fixture(job) { job.fixture.clone() } else { Vec::new() },
         containers: containers.collect::<Result<_, _>>()?,
         steps: job.steps.iter().map(|one| step(one, &filters)).collect::<Result<_, _>>()?,
+        runtime: None,
         output_limit: OUTPUT_LIMIT,
     })
 }
@@ -72,6 +72,7 @@ fn container(job: &ContainerJob, filter: Option<&[Instruction]>) -> Result<Conta
         gid_map: id_map(linux.gid_mappings().as_deref()),
         devices: devices(&linux)?,
         setup: setup(job, spec, &linux)?,
+        bundle: None,
         init: process::plan(process, filter, program),
     })
 }
@@ -125,7 +126,7 @@ fn namespaces(linux: &Linux) -> u64 {
     linux.namespaces().iter().flatten().fold(0, |flags, namespace| flags | namespace.typ() as u64)
 }
 
-fn id_map(lines: Option<&[LinuxIdMapping]>) -> Vec<IdMap> {
+pub(in crate::engine) fn id_map(lines: Option<&[LinuxIdMapping]>) -> Vec<IdMap> {
     lines
         .unwrap_or_default()
         .iter()
@@ -134,9 +135,6 @@ fn id_map(lines: Option<&[LinuxIdMapping]>) -> Vec<IdMap> {
 }
 
 fn step(step: &StepJob, filters: &[Option<Vec<Instruction>>]) -> Result<Step, EngineError> {
-    let index = |container: usize| {
-        u16::try_from(container).map_err(|_| EngineError("more containers than the engine can number".to_owned()))
-    };
     let kind = match &step.kind {
         StepJobKind::Exec { container, process, program } => {
             let program = match program {

@@ -1,6 +1,6 @@
 //! New namespaces and nothing else: the floor that the other presets stand on.
 
-use super::{Facts, Groups, Inheritable, MountFact, UserCapabilities};
+use super::{ALL_DEVICES, Facts, Groups, Inheritable, MountFact, UserCapabilities};
 
 const MOUNTS: &[MountFact] = &[
     MountFact { target: "/proc", fstype: "proc", source: "proc", options: &[] },
@@ -26,7 +26,7 @@ pub(super) const BARE: Facts = Facts {
     masked_paths: &[],
     sysctls: &[],
     environment: &[],
-    devices: None,
+    devices: ALL_DEVICES,
     seccomp: None,
     always_cgroup_namespace: true,
 };

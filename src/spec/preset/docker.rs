@@ -77,7 +77,7 @@ pub(super) const DOCKER: Facts = Facts {
     masked_paths: MASKED_PATHS,
     sysctls: SYSCTLS,
     environment: &[],
-    devices: Some(DEVICES),
+    devices: DEVICES,
     seccomp: Some(&seccomp::DOCKER),
     always_cgroup_namespace: false,
 };

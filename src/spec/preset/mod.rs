@@ -33,8 +33,8 @@ pub(crate) struct Facts {
     pub(crate) sysctls: &'static [(&'static str, &'static str)],
     /// Environment beyond PATH, HOSTNAME and HOME.
     pub(crate) environment: &'static [(&'static str, &'static str)],
-    /// The device list, on top of what every runtime allows; `None` where there is none.
-    pub(crate) devices: Option<&'static [DeviceRule]>,
+    /// The device list, on top of what every runtime allows.
+    pub(crate) devices: &'static [DeviceRule],
     /// The seccomp profile.
     pub(crate) seccomp: Option<&'static BuiltIn>,
     /// A cgroup namespace of its own also where cgroups are v1.
@@ -70,6 +70,9 @@ pub(crate) enum Groups {
     None,
 }
 
+/// The list of a privileged container (moby, oci/devices_linux.go; measured in config.json).
+pub(crate) const ALL_DEVICES: &[DeviceRule] = &[DeviceRule::EVERYTHING];
+
 /// A line of a device list, in the words of the v1 controller: `c 1:3 rwm`.
 #[derive(Debug)]
 pub(crate) struct DeviceRule {
@@ -80,6 +83,9 @@ pub(crate) struct DeviceRule {
 }
 
 impl DeviceRule {
+    /// Every device.
+    pub(crate) const EVERYTHING: Self = Self { allow: true, character: None };
+
     /// Nothing at all.
     pub(crate) const NOTHING: Self = Self { allow: false, character: None };
 

@@ -63,7 +63,7 @@ pub(super) const PODMAN: Facts = Facts {
     // containers.conf: a ping for every group is what podman as root has set; measured "0 0" for groups.
     sysctls: &[("net.ipv4.ping_group_range", "0 0")],
     environment: &[("TERM", "xterm"), ("container", "podman")],
-    devices: Some(DEVICES),
+    devices: DEVICES,
     seccomp: Some(&seccomp::PODMAN),
     always_cgroup_namespace: false,
 };

@@ -58,6 +58,11 @@ pub(super) fn plan(mount: &Mount, gid_map: &[IdMap]) -> Result<Op, EngineError> 
     Ok(Op::Mount { source: source.unwrap_or_else(|| fstype.clone()), fstype, target, options, attrs, read_only })
 }
 
+/// The options that a mount can have where these groups are mapped.
+pub(in crate::engine) fn for_id_map(options: &[String], gid_map: &[IdMap]) -> Vec<String> {
+    options.iter().filter(|word| has_group(word, gid_map)).cloned().collect()
+}
+
 /// Whether the group that an option names is there: devpts refuses `gid=5` (tty) in a user namespace that has no 5,
 /// and the engines then leave it out (moby and podman both do so for small maps).
 fn has_group(word: &str, gid_map: &[IdMap]) -> bool {

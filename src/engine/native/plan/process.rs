@@ -44,7 +44,7 @@ pub(super) fn plan(process: &Process, filter: Option<&[Instruction]>, program: P
         ops.push(Op::NoNewPrivs);
         ops.extend(filter());
     }
-    WireProcess { ops, program, env: process.env().clone().unwrap_or_default() }
+    WireProcess { ops, program, env: process.env().clone().unwrap_or_default(), document: None }
 }
 
 /// `RLIMIT_*` of asm-generic/resource.h, which x86-64 and arm64 use.

@@ -56,6 +56,9 @@ pub(super) fn fixture(job: &Job, refusal: &Refusal) -> String {
 }
 
 fn sentence(object: &str, refusal: &Refusal, cause: Option<&str>) -> String {
+    if refusal.phase == Phase::Runtime {
+        return format!("{}: {}", refusal.call, refusal.detail);
+    }
     let errno = Errno(refusal.errno);
     let mut text = format!("{}: {object}: {errno} ({})", refusal.call, errno.description());
     if !refusal.detail.is_empty() {

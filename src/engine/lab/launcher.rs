@@ -13,7 +13,8 @@ use std::{
 
 use caplab_init::wire::{Case, Request, Response, StepKind, frame};
 
-use super::{EngineError, helper};
+use super::helper;
+use crate::engine::EngineError;
 
 /// Beyond the time its steps may take, a case has this long for everything else. Setup takes milliseconds; who
 /// reaches this has met a kernel that hangs.
@@ -52,6 +53,11 @@ impl Launcher {
             }
         };
         Ok(Self { process, connection: Some(ours) })
+    }
+
+    /// The guard's pid.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// One case.

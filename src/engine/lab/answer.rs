@@ -53,12 +53,19 @@ fn is_ours(container: &Container, refusal: &Refusal) -> bool {
             !matches!(container.setup.get(index as usize), Some(Op::Bind { .. } | Op::Mount { .. } | Op::Hostname(_)))
         }
         // Maps, credentials, limits, the working directory, the command: the author's.
-        Phase::IdMap | Phase::Process(_) | Phase::Exec => false,
+        Phase::IdMap | Phase::Process(_) | Phase::Exec | Phase::Runtime => false,
     }
 }
 
 fn refused(refusal: &Refusal, message: String) -> Outcome {
-    let phase = if refusal.phase == Phase::Exec { RefusedPhase::Start } else { RefusedPhase::Create };
+    // A runtime looks for the program while it creates; what docker calls create is over by then. runc: `exec: "x": …`, crun:
+    // "executable file `x` not found".
+    let program = ["exec: ", "executable file"].iter().any(|words| refusal.detail.contains(words));
+    let phase = match refusal.phase {
+        Phase::Exec => RefusedPhase::Start,
+        Phase::Runtime if program => RefusedPhase::Start,
+        _ => RefusedPhase::Create,
+    };
     Outcome::Refused { phase, message }
 }
 

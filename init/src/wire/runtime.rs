@@ -1,0 +1,52 @@
+//! What is said of an OCI runtime that makes the containers in the launcher's place.
+
+use alloc::{format, string::String, vec::Vec};
+
+use serde::{Deserialize, Serialize};
+
+use super::Op;
+
+/// Where bundles and the runtime's state lie, in the lab host.
+pub const PLACE: &str = "/mnt/oci";
+/// The helper as a file, in the lab host.
+pub const HELPER_SOURCE: &str = "/mnt/oci/helper";
+/// Where it is bound into containers.
+pub const HELPER: &str = "/.caplab-init";
+/// Where the lab host has the fixture host.
+pub const FIXTURE: &str = "/mnt/host";
+
+/// The directory for a run's control groups, in each hierarchy. The guard's pid tells runs apart.
+#[must_use]
+pub fn cgroups(guard: u32) -> String {
+    format!("/caplabrt-{guard}")
+}
+
+/// A runtime.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Runtime {
+    /// Its path.
+    pub program: String,
+    /// Its global options.
+    pub args: Vec<String>,
+    /// It does not work where both versions of control groups are mounted, and is to see only the first.
+    pub hide_unified: bool,
+}
+
+impl Runtime {
+    /// A call of it for a message, `runc run`.
+    #[must_use]
+    pub fn call(&self, verb: &str) -> String {
+        format!("{} {verb}", self.program.rsplit('/').next().unwrap_or_default())
+    }
+}
+
+/// What a runtime makes a container from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Bundle {
+    /// config.json.
+    pub config: Vec<u8>,
+    /// What the root holds: directories, files, links.
+    pub root: Vec<Op>,
+    /// Whom that belongs to, uid and gid of the host: the container's root.
+    pub owner: (u32, u32),
+}
