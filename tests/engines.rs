@@ -34,6 +34,39 @@ fn runc_and_crun_give_the_same_pictures() {
 }
 
 #[test]
+fn compare_has_a_row_for_each_fact_and_marks_a_known_difference() {
+    let call = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_caplab"))
+            .arg("compare")
+            .args(arguments)
+            .args(["--format", "json"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("caplab starts");
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one document");
+        (output.status.code(), document)
+    };
+    let row = |document: &serde_json::Value, what: &str| {
+        let rows = document["results"][0]["rows"].as_array().expect("rows").clone();
+        rows.into_iter().find(|row| row["what"] == what).unwrap_or_else(|| panic!("no row {what}"))
+    };
+    let (status, document) = call(&["seccomp/keyring-docker", "--engine", "native", "--engine", "crun"]);
+    assert_eq!((status, &document["differences"]), (Some(0), &serde_json::json!(0)));
+    let seccomp = row(&document, "box: seccomp");
+    assert_eq!(
+        seccomp,
+        serde_json::json!({"what": "box: seccomp", "values": {"native": "filter", "crun": "filter"}, "same": true})
+    );
+    assert_eq!(row(&document, "1 in box, keyctl")["values"]["crun"], "denied(EPERM)");
+
+    // docs/fidelity.md: exec-nofile.
+    let (status, document) = call(&["limits/ulimit", "--engine", "native", "--engine", "runc"]);
+    assert_eq!(status, Some(1), "{document:#}");
+    let limits = document["results"][0]["rows"].as_array().expect("rows").iter().filter(|row| row["same"] == false);
+    assert!(limits.count() > 0);
+}
+
+#[test]
 fn an_engine_that_is_none_is_a_wrong_call() {
     let output = run(&["--engine", "dokcer"]);
     assert_eq!(output.status.code(), Some(2));

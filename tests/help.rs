@@ -16,7 +16,7 @@ fn help(arguments: &[&str]) -> String {
 #[test]
 fn help_is_the_reviewed_one() {
     insta::assert_snapshot!("caplab", help(&["--help"]));
-    for verb in ["run", "list", "check", "doctor"] {
+    for verb in ["run", "list", "check", "compare", "doctor"] {
         insta::assert_snapshot!(verb, help(&[verb, "--help"]));
     }
 }

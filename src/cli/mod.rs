@@ -1,6 +1,7 @@
 //! The command line: one file a verb.
 
 mod check;
+mod compare;
 mod doctor;
 mod list;
 mod run;
@@ -33,6 +34,8 @@ enum Verb {
     List(list::List),
     /// Validate scenario files without running them
     Check(check::Check),
+    /// The same scenarios on several engines, a column each
+    Compare(compare::Compare),
     /// What this machine can do, what is lost without it, and the command that brings it
     Doctor(doctor::Doctor),
 }
@@ -60,6 +63,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Run(verb) => verb.main(),
         Verb::List(verb) => verb.main(),
         Verb::Check(verb) => verb.main(),
+        Verb::Compare(verb) => verb.main(),
         Verb::Doctor(verb) => verb.main(),
     }
 }

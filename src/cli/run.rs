@@ -51,11 +51,11 @@ pub(super) struct Run {
     trust_host: bool,
 }
 
-fn engine(text: &str) -> Result<Kind, String> {
+pub(super) fn engine(text: &str) -> Result<Kind, String> {
     Kind::from_name(text).ok_or_else(|| format!("there is {}", Kind::ALL.map(Kind::name).join(", ")))
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("seconds, more than 0, at most 3600".to_owned()),
@@ -76,6 +76,7 @@ impl Run {
         let context = Context {
             machine: Machine::probe(self.trust_host),
             engine: self.engine,
+            with_differences: false,
             timeout: self.timeout,
             store: selection.store.clone(),
             update: self.update,

@@ -21,6 +21,8 @@ pub struct Context {
     pub machine: Machine,
     /// Who runs it.
     pub engine: Kind,
+    /// Known differences of the engine are not skipped: they are what is looked for.
+    pub with_differences: bool,
     /// A step's time where its author gave none.
     pub timeout: Duration,
     /// Where snapshots lie.
@@ -68,7 +70,7 @@ pub fn run(
 /// Why a case is not run.
 fn unfit(context: &Context, case: &Case) -> Option<Skip> {
     let lacking = context.engine.lacking().or_else(|| requirement::unmet(case, &context.machine));
-    lacking.or_else(|| fidelity::known(context.engine, case))
+    lacking.or_else(|| fidelity::known(context.engine, case).filter(|_| !context.with_differences))
 }
 
 /// Runs a case's counterfactuals and compares its picture.

@@ -54,6 +54,7 @@ impl Suite {
         let context = Arc::new(Context {
             machine: Machine::probe(false),
             engine: Kind::Native,
+            with_differences: false,
             timeout: TIMEOUT,
             store: self.source.store(),
             update: false,

@@ -18,14 +18,18 @@ pub(crate) use look::read;
 
 use alloc::{string::String, vec, vec::Vec};
 
-use caplab_init::wire::{Phase, Refusal, Request, Response, frame};
+use core::time::Duration;
+
+use caplab_init::wire::{Phase, Refusal, Request, Response, frame, runtime::cgroups};
 
 use groups::Groups;
 
 use crate::{
     setup::refusal,
     sys::{
-        Fail, Result, credentials,
+        Fail, Result,
+        clock::Instant,
+        credentials,
         fd::{self, BorrowedFd, OwnedFd},
         file, mount, path,
         process::{self, Block, Ended, Side, complain},
@@ -39,6 +43,9 @@ const LAB: &str = "/mnt";
 const FIXTURE: &str = "/mnt/host";
 /// Where a container mounts its root, in its own mount namespace.
 const ROOT: &str = "/mnt/root";
+
+/// How often the guard looks whether a runtime left something frozen, while it waits for the launcher's end.
+const THAW: Duration = Duration::from_millis(50);
 
 /// What the launcher holds while it lives.
 struct Lab {
@@ -98,7 +105,13 @@ fn guard() -> Result<i32> {
             process::kill(pidfd.as_fd(), libc::SIGKILL);
         }
         if ended || gone {
-            let ended = process::wait(pid, Block::Yes)?;
+            let ended = loop {
+                runtime::thaw(&cgroups(id));
+                let [ended] = fd::poll([Some(pidfd.as_fd())], Some(Instant::now() + THAW))?;
+                if ended {
+                    break process::wait(pid, Block::Yes)?;
+                }
+            };
             // Now nobody is in them.
             groups::sweep();
             runtime::sweep();

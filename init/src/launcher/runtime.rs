@@ -169,6 +169,16 @@ fn fill(root: OwnedFd, bundle: &Bundle) -> Result<()> {
     Ok(())
 }
 
+/// Lets go on what a runtime has frozen. runc and crun freeze a container before they kill it, and are killed in between where
+/// caplab goes. The freezer of version 1 keeps a process from dying of SIGKILL, and with it the whole pid namespace.
+pub(super) fn thaw(name: &str) {
+    let below = format!("/sys/fs/cgroup/freezer{name}");
+    for group in file::names(&below).unwrap_or_default() {
+        // Where there is no such file nothing is frozen: it is none of a container's.
+        file::write(&format!("{below}/{group}/freezer.state"), b"THAWED").ok();
+    }
+}
+
 /// Removes the control groups that this guard's runtime left, and those of guards that are no more.
 pub(super) fn sweep() {
     let own = cgroups(process::id());
@@ -186,6 +196,7 @@ pub(super) fn sweep() {
             if is_alive {
                 continue;
             }
+            thaw(&format!("/{name}"));
             let Ok(group) = path::directory(&format!("{root}/{name}")) else { continue };
             for below in file::names(&format!("{root}/{name}")).unwrap_or_default() {
                 path::remove_directory(group.as_fd(), &below).ok();
