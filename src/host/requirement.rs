@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use caplab_init::wire::{Firewall, Probe};
+use caplab_init::wire::{Firewall, Namespace, Probe};
 
 use super::{Machine, shell};
 use crate::{
@@ -78,8 +78,15 @@ fn of_step(action: &Action, container: &Container, needed: &mut BTreeSet<Require
             because
         }
         Action::Probe { probe, because, .. } => {
-            if matches!(probe, Probe::ListFirewall { api: Firewall::NfTables }) {
-                needed.insert(Requirement::NfTables);
+            match probe {
+                Probe::ListFirewall { api: Firewall::NfTables } => {
+                    needed.insert(Requirement::NfTables);
+                }
+                // A machine without them refuses for another reason than the one that is asked for.
+                Probe::Unshare { namespace: Namespace::User } => {
+                    needed.insert(Requirement::Userns);
+                }
+                _ => {}
             }
             because
         }

@@ -21,7 +21,7 @@ struct Difference {
 const KNOWN: [Difference; 1] = [Difference {
     name: "exec-nofile",
     engines: &[Kind::Runc],
-    reason: "runc built with Go 1.19 raises the soft limit of open files of what it executes to the hard one",
+    reason: "runc built with Go 1.19 may raise the soft limit of open files of what it executes to the hard one",
     sees: |case| {
         case.steps.iter().any(|step| match &step.action {
             Action::Inspect(facts) => {
