@@ -149,7 +149,7 @@ impl Reporter {
         let skipped = std::mem::take(&mut self.skipped);
         for (skip, names) in &skipped {
             let remedy = skip.remedy.as_ref().map_or_else(
-                || "this machine cannot have it".to_owned(),
+                || "nothing on this machine changes that".to_owned(),
                 |remedy| format!("to run {}: {remedy}", if names.len() == 1 { "it" } else { "them" }),
             );
             self.line(&format!("\n{YELLOW}{} skipped{PLAIN}, {}; {remedy}", names.len(), skip.reason));
