@@ -31,7 +31,7 @@ fn main(args: Vec<String>) -> i32 {
     match args[..] {
         ["launcher"] => launcher::main(),
         ["pause"] => pause::main(),
-        ["probe", hex] => match decode(hex) {
+        ["probe", hex] => match Probe::from_hex(hex) {
             Some(what) => answer(&probe::run(&what)),
             None => failed("probe: not a probe of this version"),
         },
@@ -47,15 +47,6 @@ fn answer<T: serde::Serialize>(value: &T) -> i32 {
         Ok(()) => 0,
         Err(fail) => failed(&alloc::format!("writing the answer: errno {}", fail.errno)),
     }
-}
-
-fn decode(hex: &str) -> Option<Probe> {
-    if !hex.is_ascii() || !hex.len().is_multiple_of(2) {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> =
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect();
-    postcard::from_bytes(&bytes?).ok()
 }
 
 fn failed(message: &str) -> i32 {

@@ -18,14 +18,6 @@ use crate::observe::{FileFacts, Outcome, Output, ProcessFacts};
 /// Sources of mounts that begin with this path are the fixture host's; any other is the real machine's.
 pub const FIXTURE_ROOT: &str = "/run/caplab/host";
 
-/// Bytes kept of each stream of a step.
-const OUTPUT_LIMIT: u32 = 1 << 20;
-
-/// A container's number as the launcher takes it.
-fn index(container: usize) -> Result<u16, EngineError> {
-    u16::try_from(container).map_err(|_| EngineError("more containers than the engine can number".to_owned()))
-}
-
 /// What an engine is asked to do.
 #[derive(Debug, Clone)]
 pub struct Job {

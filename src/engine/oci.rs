@@ -1,14 +1,18 @@
 //! runc and crun, driven as commands by the launcher: the same Spec, as a bundle.
 
 use caplab_init::wire::{
-    Bundle, Case, Container, Op, Process as WireProcess, Program as WireProgram, Runtime, Step, StepKind,
+    Bundle, Case, Container, IdMap, Process as WireProcess, Program as WireProgram, Runtime,
     runtime::{FIXTURE, HELPER, HELPER_SOURCE, PLACE, cgroups},
 };
 use oci_spec::runtime::{Mount, Process, Spec};
 
 use super::{
-    ContainerJob, ContainerState, Engine, EngineError, FIXTURE_ROOT, Facts, Job, Observation, Program, StepJob,
-    StepJobKind, lab::Lab, native::for_id_map,
+    ContainerJob, ContainerState, Engine, EngineError, FIXTURE_ROOT, Facts, Job, Observation,
+    lab::{
+        Lab,
+        request::{self, OUTPUT_LIMIT, id_map},
+    },
+    native::for_id_map,
 };
 use crate::observe::ProcessFacts;
 
@@ -72,20 +76,21 @@ fn case(job: &Job, runtime: &Runtime, guard: u32) -> Result<Case, EngineError> {
     Ok(Case {
         fixture: job.fixture.clone(),
         containers: job.containers.iter().map(|one| container(one, guard)).collect::<Result<_, _>>()?,
-        steps: job.steps.iter().map(step).collect::<Result<_, _>>()?,
+        steps: job
+            .steps
+            .iter()
+            .map(|step| request::step(step, |_, process, program| exec(process, program)))
+            .collect::<Result<_, _>>()?,
         runtime: Some(runtime.clone()),
-        output_limit: super::OUTPUT_LIMIT,
+        output_limit: OUTPUT_LIMIT,
     })
 }
 
 fn container(job: &ContainerJob, guard: u32) -> Result<Container, EngineError> {
     let mut spec = job.spec.clone();
     let (uid_map, gid_map) = maps(&spec);
-    let process = spec.process().clone().unwrap_or_default();
-    let args = if job.pause { helper(&["pause"]) } else { process.args().clone().unwrap_or_default() };
-    let mut own = process.clone();
-    own.set_args(Some(args.clone()));
-    spec.set_process(Some(own));
+    let (process, program) = request::init(job)?;
+    spec.set_process(Some(with_args(process, &program)?));
     let mut mounts: Vec<Mount> = spec.mounts().iter().flatten().map(|mount| on_the_lab_host(mount, &gid_map)).collect();
     mounts.push(bind_helper());
     spec.set_mounts(Some(mounts));
@@ -93,44 +98,30 @@ fn container(job: &ContainerJob, guard: u32) -> Result<Container, EngineError> {
     linux.set_cgroups_path(Some(format!("{}/{}", cgroups(guard), job.name).into()));
     spec.set_linux(Some(linux));
     let config = serde_json::to_vec(&spec).map_err(|error| EngineError(format!("config.json: {error}")))?;
-    let first =
-        |map: &[caplab_init::wire::IdMap]| map.iter().find(|line| line.inside == 0).map_or(0, |line| line.outside);
+    let first = |map: &[IdMap]| map.iter().find(|line| line.inside == 0).map_or(0, |line| line.outside);
     Ok(Container {
         name: job.name.clone(),
         namespaces: 0,
         devices: None,
         setup: Vec::new(),
-        init: WireProcess {
-            ops: Vec::new(),
-            program: if job.pause { WireProgram::Pause } else { WireProgram::Command(args) },
-            env: Vec::new(),
-            document: None,
-        },
-        bundle: Some(Bundle { config, root: tree(job), owner: (first(&uid_map), first(&gid_map)) }),
+        init: WireProcess { ops: Vec::new(), program, env: Vec::new(), document: None },
+        bundle: Some(Bundle {
+            config,
+            root: request::root(&job.root).collect(),
+            owner: (first(&uid_map), first(&gid_map)),
+        }),
         uid_map,
         gid_map,
     })
 }
 
-fn maps(spec: &Spec) -> (Vec<caplab_init::wire::IdMap>, Vec<caplab_init::wire::IdMap>) {
+fn maps(spec: &Spec) -> (Vec<IdMap>, Vec<IdMap>) {
     let linux = spec.linux().clone().unwrap_or_default();
-    (super::native::id_map(linux.uid_mappings().as_deref()), super::native::id_map(linux.gid_mappings().as_deref()))
-}
-
-fn tree(job: &ContainerJob) -> Vec<Op> {
-    let dirs = job.root.dirs.iter().map(|(path, mode)| Op::Dir { path: path.clone(), mode: *mode });
-    let files = job.root.files.iter().map(|(path, mode, content)| Op::File {
-        path: path.clone(),
-        mode: *mode,
-        content: content.clone(),
-    });
-    let links =
-        job.root.symlinks.iter().map(|(path, target)| Op::Symlink { path: path.clone(), target: target.clone() });
-    dirs.chain(files).chain(links).collect()
+    (id_map(linux.uid_mappings().as_deref()), id_map(linux.gid_mappings().as_deref()))
 }
 
 /// The same mount as the lab host has its source.
-fn on_the_lab_host(mount: &Mount, gid_map: &[caplab_init::wire::IdMap]) -> Mount {
+fn on_the_lab_host(mount: &Mount, gid_map: &[IdMap]) -> Mount {
     let mut mount = mount.clone();
     let source = mount.source().as_ref().map(|path| path.to_string_lossy().into_owned());
     if let Some(inside) = source.as_deref().and_then(|source| source.strip_prefix(FIXTURE_ROOT)) {
@@ -151,36 +142,16 @@ fn bind_helper() -> Mount {
     mount
 }
 
-fn helper(args: &[&str]) -> Vec<String> {
-    [HELPER].iter().chain(args).map(|text| (*text).to_owned()).collect()
-}
-
-fn step(step: &StepJob) -> Result<Step, EngineError> {
-    let kind = match &step.kind {
-        StepJobKind::Exec { container, process, program } => {
-            StepKind::Exec { container: super::index(*container)?, process: exec(process, program)? }
-        }
-        StepJobKind::HostProcess { container } => StepKind::HostProcess { container: super::index(*container)? },
-        StepJobKind::HostFile { path } => StepKind::HostFile { path: path.clone() },
-    };
-    Ok(Step { timeout_ms: u32::try_from(step.timeout.as_millis()).unwrap_or(u32::MAX), kind })
-}
-
-fn exec(process: &Process, program: &Program) -> Result<WireProcess, EngineError> {
-    let (args, program) = match program {
-        Program::Args => {
-            let args = process.args().clone().unwrap_or_default();
-            (args.clone(), WireProgram::Command(args))
-        }
-        Program::Probe(probe) => {
-            let bytes = postcard::to_allocvec(probe).map_err(|error| EngineError(format!("the probe: {error}")))?;
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            (helper(&["probe", &hex]), WireProgram::Probe(probe.clone()))
-        }
-        Program::Inspect => (helper(&["inspect"]), WireProgram::Inspect),
-    };
+/// The process as the runtime is to start it: the helper is a file of the container there.
+fn with_args(process: &Process, program: &WireProgram) -> Result<Process, EngineError> {
+    let args = program.args(HELPER).map_err(|malformed| EngineError(format!("the probe: {malformed}")))?;
     let mut own = process.clone();
     own.set_args(Some(args));
-    let document = serde_json::to_vec(&own).map_err(|error| EngineError(format!("process.json: {error}")))?;
+    Ok(own)
+}
+
+fn exec(process: &Process, program: WireProgram) -> Result<WireProcess, EngineError> {
+    let document = serde_json::to_vec(&with_args(process, &program)?);
+    let document = document.map_err(|error| EngineError(format!("process.json: {error}")))?;
     Ok(WireProcess { ops: Vec::new(), program, env: Vec::new(), document: Some(document) })
 }

@@ -1,8 +1,8 @@
 //! The new process's side: walk the operations, become the program, or say on the status pipe what was refused.
 
-use alloc::{borrow::ToOwned, ffi::CString, format, string::String, vec, vec::Vec};
+use alloc::{ffi::CString, string::String, vec, vec::Vec};
 
-use caplab_init::wire::{Phase, Probe, Process, Program, Refusal};
+use caplab_init::wire::{Phase, Process, Program, Refusal};
 
 use crate::{
     setup::{self, Place, REFUSED, refusal},
@@ -43,26 +43,11 @@ pub(super) fn refused(bytes: &[u8]) -> Option<Refusal> {
 }
 
 fn arguments(process: &Process) -> Result<(Vec<CString>, Vec<CString>)> {
-    let own = |verb: &str| vec!["caplab-init".to_owned(), verb.to_owned()];
-    let args = match &process.program {
-        Program::Command(args) => args.clone(),
-        Program::Pause => own("pause"),
-        Program::Inspect => own("inspect"),
-        Program::Probe(probe) => {
-            let mut args = own("probe");
-            args.push(hex(probe)?);
-            args
-        }
-    };
+    let args = process.program.args("caplab-init").map_err(|_| Fail::new("postcard", libc::EINVAL))?;
     let strings = |list: &[String]| -> Result<Vec<CString>> {
         list.iter().map(|text| crate::sys::c_string("execve", text)).collect()
     };
     Ok((strings(&args)?, strings(&process.env)?))
-}
-
-fn hex(probe: &Probe) -> Result<String> {
-    let bytes = postcard::to_allocvec(probe).map_err(|_| Fail::new("postcard", libc::EINVAL))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// execve(2) of a command, a name without a slash searched in PATH as execvp(3) does.

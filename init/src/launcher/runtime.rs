@@ -32,8 +32,7 @@ pub(super) fn prepare(runtime: &Runtime) -> core::result::Result<(), Refusal> {
     let made = || -> Result<()> {
         path::make_directory(path::directory("/mnt")?.as_fd(), "oci", 0o755)?;
         mount::attach_new("tmpfs", PLACE, "mode=0755,size=256m")?;
-        let helper = file::create(HELPER_SOURCE, 0o755)?;
-        fd::write_all(helper.as_fd(), &file::read("/proc/self/exe")?)?;
+        file::save(HELPER_SOURCE, 0o755, &file::read("/proc/self/exe")?)?;
         if runtime.hide_unified {
             // crun 1.8 refuses a machine that has both versions. This is the lab's own mount namespace.
             mount::detach("/sys/fs/cgroup/unified").ok();
@@ -86,9 +85,8 @@ pub(super) fn exec(
     let plumbing = |fail| refusal(Phase::Plumbing, fail);
     let document = format!("{PLACE}/{}/process.json", container.name);
     let log = format!("{PLACE}/log");
-    let write = |path: &str, bytes: &[u8]| -> Result<()> { fd::write_all(file::create(path, 0o644)?.as_fd(), bytes) };
-    write(&document, process.document.as_deref().unwrap_or_default()).map_err(plumbing)?;
-    write(&log, &[]).map_err(plumbing)?;
+    file::save(&document, 0o644, process.document.as_deref().unwrap_or_default()).map_err(plumbing)?;
+    file::save(&log, 0o644, &[]).map_err(plumbing)?;
     let args = ["exec", "--process", &document, &container.name];
     let report = command(lab, runtime, &args, timeout, limit)?;
     // The runtime's own failures are in its log; the process's are not.
@@ -144,7 +142,7 @@ fn write_bundle(container: &Container, bundle: &Bundle, dir: &str) -> Result<()>
     let own = path::directory(dir)?;
     path::make_directory(own.as_fd(), "rootfs", 0o755)?;
     let root: OwnedFd = path::directory(&format!("{dir}/rootfs"))?;
-    fd::write_all(file::create(&format!("{dir}/config.json"), 0o644)?.as_fd(), &bundle.config)?;
+    file::save(&format!("{dir}/config.json"), 0o644, &bundle.config)?;
     // Modes are those that are asked for; the runtime gets the usual umask back.
     system::set_umask(0);
     let filled = fill(root, bundle);

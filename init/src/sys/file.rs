@@ -25,11 +25,16 @@ pub(crate) fn open(path: &str, flags: i32) -> Result<OwnedFd> {
 }
 
 /// A file to be written from its beginning, made where it is not there.
-pub(crate) fn create(path: &str, mode: u32) -> Result<OwnedFd> {
+fn create(path: &str, mode: u32) -> Result<OwnedFd> {
     let path = c_string("open", path)?;
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
     // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
     OwnedFd::made("open", unsafe { syscall!(Sysno::openat, libc::AT_FDCWD, path.as_ptr(), flags, mode) })
+}
+
+/// Makes a file of this content.
+pub(crate) fn save(path: &str, mode: u32, content: &[u8]) -> Result<()> {
+    fd::write_all(create(path, mode)?.as_fd(), content)
 }
 
 /// Everything that is in a file.

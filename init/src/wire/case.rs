@@ -1,10 +1,10 @@
 //! What the parent asks for: one case, decided to the last number.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bundle, Op, Probe, Runtime};
+use super::{Bundle, Op, Probe, Runtime, frame::Malformed};
 
 /// One request to a launcher.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -109,6 +109,22 @@ pub enum Program {
     Probe(Probe),
     /// The helper itself: describe oneself ([`super::ProcessText`]).
     Inspect,
+}
+
+impl Program {
+    /// The arguments it is executed with; `helper` is what the helper is called where it is executed.
+    ///
+    /// # Errors
+    /// A probe that cannot be encoded.
+    pub fn args(&self, helper: &str) -> Result<Vec<String>, Malformed> {
+        let own = |rest: &[&str]| [helper].iter().chain(rest).map(|text| (*text).to_owned()).collect();
+        Ok(match self {
+            Self::Command(args) => args.clone(),
+            Self::Pause => own(&["pause"]),
+            Self::Inspect => own(&["inspect"]),
+            Self::Probe(probe) => own(&["probe", &probe.to_hex()?]),
+        })
+    }
 }
 
 /// One step.

@@ -14,7 +14,7 @@ pub const PREFIX: usize = 4;
 
 /// A message that is too large, or is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed(&'static str);
+pub struct Malformed(pub(super) &'static str);
 
 impl fmt::Display for Malformed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

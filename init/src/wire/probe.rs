@@ -1,8 +1,10 @@
 //! The probes: each asks the kernel for one permission, harmlessly.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
+
+use super::frame::Malformed;
 
 /// One attempt. *Allowed* means that the permission check was passed, even where the call then fails on its
 /// deliberately useless argument.
@@ -108,6 +110,28 @@ pub enum Probe {
     Keyctl,
     /// userfaultfd(2) UFFD_USER_MODE_ONLY, which the kernel itself refuses to nobody.
     Userfaultfd,
+}
+
+impl Probe {
+    /// As one argument of a program.
+    ///
+    /// # Errors
+    /// Where it cannot be encoded.
+    pub fn to_hex(&self) -> Result<String, Malformed> {
+        let bytes = postcard::to_allocvec(self).map_err(|_| Malformed("a probe without a form"))?;
+        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Of such an argument; `None` where it is none of this version.
+    #[must_use]
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        if !hex.is_ascii() || !hex.len().is_multiple_of(2) {
+            return None;
+        }
+        let bytes: Option<Vec<u8>> =
+            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect();
+        postcard::from_bytes(&bytes?).ok()
+    }
 }
 
 /// How [`Probe::Open`] opens.

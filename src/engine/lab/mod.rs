@@ -4,6 +4,7 @@
 mod answer;
 mod helper;
 mod launcher;
+pub(super) mod request;
 mod words;
 
 use caplab_init::wire::{Case, Response};

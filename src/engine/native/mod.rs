@@ -4,7 +4,7 @@ mod devices;
 mod plan;
 mod seccomp;
 
-pub(super) use plan::{for_id_map, id_map};
+pub(super) use plan::for_id_map;
 
 use super::{Engine, EngineError, Job, Observation, lab::Lab};
 

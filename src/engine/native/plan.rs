@@ -5,11 +5,14 @@ mod process;
 
 pub(in crate::engine) use mounts::for_id_map;
 
-use caplab_init::wire::{Case, Container, DeviceNode, IdMap, Instruction, Op, Program as WireProgram, Step, StepKind};
-use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
+use caplab_init::wire::{Case, Container, DeviceNode, Instruction, Op};
+use oci_spec::runtime::{Linux, LinuxNamespaceType, Process, Spec};
 
 use super::{devices, seccomp};
-use crate::engine::{ContainerJob, EngineError, FIXTURE_ROOT, Job, OUTPUT_LIMIT, Program, StepJob, StepJobKind, index};
+use crate::engine::{
+    ContainerJob, EngineError, FIXTURE_ROOT, Job, StepJobKind,
+    lab::request::{self, OUTPUT_LIMIT, id_map},
+};
 
 /// The devices that a runtime gives every container, runtime-spec config-linux.md "Default Devices".
 const DEVICES: [(&str, u32, u32); 6] = [
@@ -37,10 +40,13 @@ const LINKS: [(&str, &str); 5] = [
 pub(super) fn case(job: &Job) -> Result<Case, EngineError> {
     let filters = job.containers.iter().map(filter).collect::<Result<Vec<_>, _>>()?;
     let containers = job.containers.iter().zip(&filters).map(|(job, filter)| container(job, filter.as_deref()));
+    let exec = |container: usize, process: &Process, program| {
+        Ok(process::plan(process, filters.get(container).and_then(Option::as_deref), program))
+    };
     Ok(Case {
         fixture: if sees_fixture(job) { job.fixture.clone() } else { Vec::new() },
         containers: containers.collect::<Result<_, _>>()?,
-        steps: job.steps.iter().map(|one| step(one, &filters)).collect::<Result<_, _>>()?,
+        steps: job.steps.iter().map(|step| request::step(step, exec)).collect::<Result<_, _>>()?,
         runtime: None,
         output_limit: OUTPUT_LIMIT,
     })
@@ -62,9 +68,7 @@ fn filter(job: &ContainerJob) -> Result<Option<Vec<Instruction>>, EngineError> {
 fn container(job: &ContainerJob, filter: Option<&[Instruction]>) -> Result<Container, EngineError> {
     let spec = &job.spec;
     let linux = spec.linux().clone().unwrap_or_default();
-    let process = spec.process().as_ref().ok_or_else(|| EngineError(format!("container {}: no process", job.name)))?;
-    let program =
-        if job.pause { WireProgram::Pause } else { WireProgram::Command(process.args().clone().unwrap_or_default()) };
+    let (process, program) = request::init(job)?;
     Ok(Container {
         name: job.name.clone(),
         namespaces: namespaces(&linux),
@@ -81,14 +85,7 @@ fn container(job: &ContainerJob, filter: Option<&[Instruction]>) -> Result<Conta
 fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux) -> Result<Vec<Op>, EngineError> {
     let maps = id_map(linux.gid_mappings().as_deref());
     let mut ops = vec![Op::PrivateMounts, Op::Root];
-    let tree = &job.root;
-    ops.extend(tree.dirs.iter().map(|(path, mode)| Op::Dir { path: path.clone(), mode: *mode }));
-    ops.extend(tree.files.iter().map(|(path, mode, content)| Op::File {
-        path: path.clone(),
-        mode: *mode,
-        content: content.clone(),
-    }));
-    ops.extend(tree.symlinks.iter().map(|(path, target)| Op::Symlink { path: path.clone(), target: target.clone() }));
+    ops.extend(request::root(&job.root));
     for mount in spec.mounts().iter().flatten() {
         ops.push(mounts::plan(mount, &maps)?);
     }
@@ -124,29 +121,4 @@ fn devices(linux: &Linux) -> Result<Option<Vec<u64>>, EngineError> {
 
 fn namespaces(linux: &Linux) -> u64 {
     linux.namespaces().iter().flatten().fold(0, |flags, namespace| flags | namespace.typ() as u64)
-}
-
-pub(in crate::engine) fn id_map(lines: Option<&[LinuxIdMapping]>) -> Vec<IdMap> {
-    lines
-        .unwrap_or_default()
-        .iter()
-        .map(|line| IdMap { inside: line.container_id(), outside: line.host_id(), count: line.size() })
-        .collect()
-}
-
-fn step(step: &StepJob, filters: &[Option<Vec<Instruction>>]) -> Result<Step, EngineError> {
-    let kind = match &step.kind {
-        StepJobKind::Exec { container, process, program } => {
-            let program = match program {
-                Program::Args => WireProgram::Command(process.args().clone().unwrap_or_default()),
-                Program::Probe(probe) => WireProgram::Probe(probe.clone()),
-                Program::Inspect => WireProgram::Inspect,
-            };
-            let filter = filters.get(*container).and_then(Option::as_deref);
-            StepKind::Exec { container: index(*container)?, process: process::plan(process, filter, program) }
-        }
-        StepJobKind::HostProcess { container } => StepKind::HostProcess { container: index(*container)? },
-        StepJobKind::HostFile { path } => StepKind::HostFile { path: path.clone() },
-    };
-    Ok(Step { timeout_ms: u32::try_from(step.timeout.as_millis()).unwrap_or(u32::MAX), kind })
 }

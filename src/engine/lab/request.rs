@@ -1,0 +1,64 @@
+//! What every engine of the lab host asks for in the same words: steps, programs, the content of a root.
+
+use caplab_init::wire::{IdMap, Op, Process as WireProcess, Program as WireProgram, Step, StepKind};
+use oci_spec::runtime::{LinuxIdMapping, Process};
+
+use crate::engine::{ContainerJob, EngineError, Program, RootTree, StepJob, StepJobKind};
+
+/// Bytes kept of each stream of a step.
+pub(in crate::engine) const OUTPUT_LIMIT: u32 = 1 << 20;
+
+/// A step; `exec` makes the process of one that executes a program in the container of that index.
+pub(in crate::engine) fn step(
+    step: &StepJob,
+    exec: impl FnOnce(usize, &Process, WireProgram) -> Result<WireProcess, EngineError>,
+) -> Result<Step, EngineError> {
+    let kind = match &step.kind {
+        StepJobKind::Exec { container, process, program } => {
+            let program = match program {
+                Program::Args => WireProgram::Command(process.args().clone().unwrap_or_default()),
+                Program::Probe(probe) => WireProgram::Probe(probe.clone()),
+                Program::Inspect => WireProgram::Inspect,
+            };
+            StepKind::Exec { container: index(*container)?, process: exec(*container, process, program)? }
+        }
+        StepJobKind::HostProcess { container } => StepKind::HostProcess { container: index(*container)? },
+        StepJobKind::HostFile { path } => StepKind::HostFile { path: path.clone() },
+    };
+    Ok(Step { timeout_ms: u32::try_from(step.timeout.as_millis()).unwrap_or(u32::MAX), kind })
+}
+
+/// A container's number as the launcher takes it.
+fn index(container: usize) -> Result<u16, EngineError> {
+    u16::try_from(container).map_err(|_| EngineError("more containers than the engine can number".to_owned()))
+}
+
+/// A container's own process, and what it executes.
+pub(in crate::engine) fn init(job: &ContainerJob) -> Result<(&Process, WireProgram), EngineError> {
+    let process =
+        job.spec.process().as_ref().ok_or_else(|| EngineError(format!("container {}: no process", job.name)))?;
+    let program =
+        if job.pause { WireProgram::Pause } else { WireProgram::Command(process.args().clone().unwrap_or_default()) };
+    Ok((process, program))
+}
+
+/// What a root holds, parents before children.
+pub(in crate::engine) fn root(tree: &RootTree) -> impl Iterator<Item = Op> {
+    let dirs = tree.dirs.iter().map(|(path, mode)| Op::Dir { path: path.clone(), mode: *mode });
+    let files = tree.files.iter().map(|(path, mode, content)| Op::File {
+        path: path.clone(),
+        mode: *mode,
+        content: content.clone(),
+    });
+    let links = tree.symlinks.iter().map(|(path, target)| Op::Symlink { path: path.clone(), target: target.clone() });
+    dirs.chain(files).chain(links)
+}
+
+/// A map of ids.
+pub(in crate::engine) fn id_map(lines: Option<&[LinuxIdMapping]>) -> Vec<IdMap> {
+    lines
+        .unwrap_or_default()
+        .iter()
+        .map(|line| IdMap { inside: line.container_id(), outside: line.host_id(), count: line.size() })
+        .collect()
+}
