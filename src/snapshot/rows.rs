@@ -3,43 +3,60 @@
 /// Names of capability sets, which a picture writes in one line where they hold the same.
 const SETS: [&str; 5] = ["inheritable", "permitted", "effective", "bounding", "ambient"];
 
-/// `box: seccomp` and `filter`, `1 in box, mount` and `denied(EPERM)`, in the picture's order.
-#[must_use]
-pub fn rows(picture: &str) -> Vec<(String, String)> {
-    let mut rows: Vec<(String, String)> = Vec::new();
-    // What the lines above, each deeper than the one before, are about.
+/// A line of a picture.
+pub(super) struct Line {
+    /// `containers` or `steps`.
+    pub(super) part: String,
+    /// What it is about, from the container or step on: `box`, `mount`, `/mnt`.
+    pub(super) about: Vec<String>,
+    /// What it says.
+    pub(super) value: String,
+}
+
+/// Every line that says something, one for each capability set.
+pub(super) fn lines(picture: &str) -> Vec<Line> {
+    let mut lines = Vec::new();
+    // What the lines above, each deeper than the one before, are about; the first is the part.
     let mut path: Vec<(usize, String)> = Vec::new();
     for line in picture.lines() {
         let text = line.trim_start();
         let depth = line.len() - text.len();
         path.retain(|(above, _)| *above < depth);
         let part = path.first().map(|(_, part)| part.clone()).unwrap_or_default();
-        let name = |key: &str| {
-            let above = path.iter().skip(1).map(|(_, name)| name.as_str());
-            above.chain([key]).filter(|name| !name.is_empty()).collect::<Vec<_>>().join(": ")
+        let mut say = |key: &str, value: &str| {
+            let above = path.iter().skip(1).map(|(_, name)| name.clone());
+            let about = above.chain([key.to_owned()]).collect();
+            lines.push(Line { part: part.clone(), about, value: value.to_owned() });
         };
         if let Some(group) = text.strip_suffix(':') {
-            // "mounts" says nothing that a target does not.
+            // "mounts" are each a mount.
             let shown = if group == "mounts" { "mount" } else { group };
             path.push((depth, shown.to_owned()));
         } else if part == "steps" && depth == 2 {
             // A command may have a colon in it, an outcome has none.
             let (step, outcome) = text.rsplit_once(": ").unwrap_or((text, ""));
-            rows.push((name(step), outcome.to_owned()));
+            say(step, outcome);
             path.push((depth, step.to_owned()));
         } else if text.starts_with("uid: ") && text.contains(", gid: ") {
-            rows.push((name("ids"), text.to_owned()));
+            say("ids", text);
         } else if let Some((key, value)) = text.split_once(": ") {
             if key.split(", ").all(|one| SETS.contains(&one)) {
-                rows.extend(key.split(", ").map(|one| (name(one), value.to_owned())));
+                key.split(", ").for_each(|one| say(one, value));
             } else {
-                rows.push((name(key), value.to_owned()));
+                say(key, value);
             }
         } else {
             let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
-            rows.push((name(first), rest.to_owned()));
+            say(first, rest);
         }
     }
+    lines
+}
+
+/// `box: seccomp` and `filter`, `1 in box, mount` and `denied(EPERM)`, in the picture's order.
+#[must_use]
+pub fn rows(picture: &str) -> Vec<(String, String)> {
+    let mut rows: Vec<_> = lines(picture).into_iter().map(|line| (line.about.join(": "), line.value)).collect();
     // A target may be mounted on twice: the second time it is another fact.
     for at in 1..rows.len() {
         let times = rows[..at].iter().filter(|(what, _)| *what == rows[at].0).count();

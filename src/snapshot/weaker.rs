@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::rows::{Line, lines};
+
 /// Each point in which it does, in a line.
 pub(super) fn weaker(old: &str, new: &str) -> Vec<String> {
     let (old, new) = (Picture::read(old), Picture::read(new));
@@ -66,30 +68,13 @@ struct Picture {
 impl Picture {
     fn read(section: &str) -> Self {
         let mut picture = Self::default();
-        let (mut part, mut container) = ("", "");
-        for line in section.lines() {
-            let text = line.trim_start();
-            match (line.len() - text.len(), part) {
-                (0, _) => part = text.trim_end_matches(':'),
-                (2, "containers") => container = text.trim_end_matches(':'),
-                (4, "containers") => {
-                    if let Some((names, value)) = text.split_once(": ") {
-                        let names = names.split(", ").map(|name| format!("{container} {name}"));
-                        picture.facts.extend(names.map(|name| (name, value.to_owned())));
-                    }
-                }
-                (6, "containers") => {
-                    if let Some((target, options)) = text.split_once(' ') {
-                        picture.mounts.insert(format!("{container} {target}"), options.to_owned());
-                    }
-                }
-                (2, "steps") => {
-                    if let Some((step, outcome)) = text.rsplit_once(": ") {
-                        picture.steps.insert(step.to_owned(), outcome.to_owned());
-                    }
-                }
-                _ => {}
-            }
+        for Line { part, about, value } in lines(section) {
+            match (part.as_str(), about.as_slice()) {
+                ("containers", [container, name]) => picture.facts.insert(format!("{container} {name}"), value),
+                ("containers", [container, _, target]) => picture.mounts.insert(format!("{container} {target}"), value),
+                ("steps", [step]) => picture.steps.insert(step.clone(), value),
+                _ => None,
+            };
         }
         picture
     }
