@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    fs,
     path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -125,16 +125,23 @@ fn folders(dir: &Path, depth: u32) -> BTreeSet<String> {
     found
 }
 
-fn suite(scratch: &Path) -> io::Result<Child> {
+/// A run of caplab in this folder.
+fn start(folder: &Path, scratch: &Path, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_caplab"))
-        .args(["run", "--jobs", "2"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .arg("run")
+        .args(arguments)
+        .current_dir(folder)
         .env("CI", "true")
         .env("TMPDIR", scratch)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
+        .expect("caplab starts")
+}
+
+fn suite(scratch: &Path) -> Child {
+    start(Path::new(env!("CARGO_MANIFEST_DIR")), scratch, &["--jobs", "2"])
 }
 
 /// What is left after at most [`GRACE`].
@@ -161,14 +168,14 @@ fn a_run_leaves_nothing_even_when_it_is_killed() {
     let scratch = folder.path();
     let before = Machine::look(scratch);
     let start = Instant::now();
-    let status = suite(scratch).expect("caplab starts").wait().expect("caplab ends");
+    let status = suite(scratch).wait().expect("caplab ends");
     let whole = start.elapsed();
     assert_eq!(status.code(), Some(0), "the suite passes when it is left alone");
     assert_eq!(left_behind(scratch, &before), Vec::<String>::new(), "after a whole run");
 
     let mut seen_at_work = 0;
     for kill in 0..KILLS {
-        let mut child = suite(scratch).expect("caplab starts");
+        let mut child = suite(scratch);
         // Every second kill falls into the first tenth: that is where namespaces and mounts begin.
         let share = if kill % 2 == 0 { whole / 10 } else { whole };
         sleep(share * kill / KILLS);
@@ -194,14 +201,8 @@ fn runtime_killed(engine: &str, scratch: &Path, before: &Machine) {
         return;
     }
     for kill in 1..=5 {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_caplab"))
-            .args(["run", "--engine", engine, "mounts/read-only-volume"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .env("TMPDIR", scratch)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("caplab starts");
+        let mut child =
+            start(Path::new(env!("CARGO_MANIFEST_DIR")), scratch, &["--engine", engine, "mounts/read-only-volume"]);
         sleep(Duration::from_millis(60 * kill));
         child.kill().ok();
         child.wait().ok();
@@ -216,14 +217,7 @@ fn guard_killed(scratch: &Path, before: &Machine) {
     fs::create_dir(&scenarios).expect("a folder");
     let waits = "title: It waits\ncontainer: {preset: docker, rootfs: host}\nsteps:\n  - {run: sleep 60, expect: allowed, timeout: 90s}\n";
     fs::write(scenarios.join("waits.yaml"), waits).expect("a file");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_caplab"))
-        .arg("run")
-        .current_dir(lab.path())
-        .env("TMPDIR", scratch)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("caplab starts");
+    let mut child = start(lab.path(), scratch, &[]);
     let deadline = Instant::now() + Duration::from_secs(20);
     let is_asleep = |machine: &Machine| machine.processes.iter().any(|process| process.contains("sleep 60"));
     while !is_asleep(&Machine::look(scratch)) {
@@ -242,7 +236,7 @@ fn guard_killed(scratch: &Path, before: &Machine) {
     // Where cgroup v2 is not mounted nobody sees it.
     let mounted = fs::read_to_string("/proc/mounts").expect("mounts").contains(" cgroup2 ");
     assert_eq!(!left.is_empty(), mounted, "{left:?}");
-    let again = suite(scratch).expect("caplab starts").wait().expect("caplab ends");
+    let again = suite(scratch).wait().expect("caplab ends");
     assert_eq!(again.code(), Some(0));
     assert_eq!(left_behind(scratch, before), Vec::<String>::new(), "after the next run");
 }
