@@ -23,9 +23,10 @@ pub(crate) fn build(root: &Path, out: &Path) {
     for variable in ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
         cargo.env_remove(variable);
     }
-    // Its own entry point (init/src/runtime.rs), at a fixed address: nothing is left to be done before it runs.
-    let flags =
-        "-C target-feature=+crt-static -C relocation-model=static -C link-arg=-nostartfiles -C link-arg=-nostdlib";
+    // Its own entry point (init/src/runtime.rs), at a fixed address: nothing is left to be done before it runs. It ends on a
+    // panic, and needs no tables to unwind by: every run copies the whole of it into a memfd.
+    let flags = "-C target-feature=+crt-static -C relocation-model=static -C force-unwind-tables=no \
+                 -C link-arg=-nostartfiles -C link-arg=-nostdlib";
     cargo.env("RUSTFLAGS", flags);
     let status = cargo.status().expect("cargo can be started");
     assert!(status.success(), "the helper in init/ does not build: see above");

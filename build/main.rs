@@ -1,6 +1,7 @@
 //! Builds what the binary carries: the static helper and the suite.
 
 mod helper;
+mod link;
 mod suite;
 
 use std::{env, path::PathBuf};
@@ -10,7 +11,5 @@ fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
     helper::build(&root, &out);
     suite::write(&root, &out);
-    // A fixed address: a position-independent program of this size spends a quarter of a millisecond at each start on
-    // relocating itself, and caplab is started for a case of two.
-    println!("cargo::rustc-link-arg-bins=-no-pie");
+    link::tell(&out);
 }

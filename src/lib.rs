@@ -5,9 +5,13 @@
 #![forbid(unsafe_code)]
 
 #[doc(hidden)]
+pub mod build;
+#[doc(hidden)]
 pub mod capability;
 #[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
+pub mod convert;
 #[doc(hidden)]
 pub mod counterfactual;
 #[doc(hidden)]
@@ -15,9 +19,16 @@ pub mod engine;
 #[doc(hidden)]
 pub mod errno;
 #[doc(hidden)]
+pub mod explain;
+#[doc(hidden)]
 pub mod host;
 #[doc(hidden)]
+pub mod image;
+#[doc(hidden)]
 pub mod observe;
+mod pass;
+#[doc(hidden)]
+pub mod profile;
 #[doc(hidden)]
 pub mod report;
 #[doc(hidden)]
@@ -27,13 +38,18 @@ pub mod runner;
 #[doc(hidden)]
 pub mod scenario;
 #[doc(hidden)]
+pub mod session;
+#[doc(hidden)]
 pub mod snapshot;
 #[doc(hidden)]
 pub mod spec;
 #[doc(hidden)]
 pub mod suite;
+mod terminal;
 mod text;
 #[doc(hidden)]
 pub mod verdict;
+#[doc(hidden)]
+pub mod watch;
 
 pub use suite::Suite;

@@ -1,6 +1,6 @@
 //! What came of a case: the one structure that reports, snapshots and exit codes are made from.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
     engine::{ContainerState, StepObservation},
@@ -18,6 +18,8 @@ pub struct CaseResult {
     pub engine: &'static str,
     /// The verdict.
     pub verdict: Verdict,
+    /// All is as expected, but there is no reviewed picture to compare with.
+    pub is_unreviewed: bool,
     /// Wall time.
     pub duration: Duration,
     /// Name and state of each container; empty where nothing ran.
@@ -48,6 +50,15 @@ pub struct Skip {
     pub remedy: Option<String>,
 }
 
+impl Skip {
+    /// Whether the machine could have what is lacking. What an option of the call brings (`--trust-host`, `--engine`) is nothing
+    /// that it lacks: somebody decided on it.
+    #[must_use]
+    pub fn is_avoidable(&self) -> bool {
+        self.remedy.as_deref().is_some_and(|remedy| !remedy.starts_with("--"))
+    }
+}
+
 /// What came of a step, and what the verdict says to it.
 #[derive(Debug, Clone)]
 pub struct StepResult {
@@ -57,6 +68,8 @@ pub struct StepResult {
     pub kind: &'static str,
     /// Name of its container; `None` for a look at a file of the host.
     pub within: Option<String>,
+    /// Whom it is executed as, where that is not the container's own user: `6667:6667`.
+    pub as_user: Option<String>,
     /// What it does, in a line: `iptables -L`, `open /mnt/shadow append`.
     pub what: String,
     /// Streams that belong in the snapshot.
@@ -82,15 +95,23 @@ pub struct Finding {
     pub error: bool,
 }
 
-/// What a counterfactual run showed.
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "expected {}, seen {}", self.expected, self.seen)
+    }
+}
+
+/// What the counterfactual runs of a step showed.
 #[derive(Debug, Clone)]
 pub struct BecauseResult {
-    /// The control that was changed.
-    pub control: Control,
+    /// The controls that were changed, all together; empty for a `because: none`.
+    pub controls: Vec<Control>,
     /// What was changed, for a reader: `CAP_NET_ADMIN given`.
     pub change: String,
-    /// The outcome was the opposite.
-    pub flipped: bool,
+    /// The outcome was the opposite, and with fewer of the controls it was not. Of a `because: none`: nothing turned it.
+    pub holds: bool,
     /// What the outcome was.
     pub outcome: crate::observe::Outcome,
+    /// What is wrong with the `because`, for its author; empty where it holds.
+    pub finding: String,
 }

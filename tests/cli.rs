@@ -3,20 +3,19 @@
 use std::{
     fs,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Whether containers can be made here; where not, the test says so and is over. Must it run, it fails.
-fn root() -> bool {
-    let root = nix::unistd::geteuid().is_root();
-    assert!(root || std::env::var_os("CAPLAB_MUST_RUN").is_none(), "needs root");
-    if !root {
-        println!("not run: needs root");
-    }
-    root
+#[path = "support/lab.rs"]
+mod support;
+
+fn runs() -> bool {
+    support::runs_unless(|_| None)
 }
 
 /// A folder with these scenarios, in which caplab is called.
@@ -70,11 +69,11 @@ impl Lab {
 
 #[test]
 fn a_snapshot_is_missing_then_written_then_compared() {
-    if !root() {
+    if !runs() {
         return;
     }
     let lab = Lab::new(&[("area/one", PASSING)]);
-    assert!(lab.says(1, &["run"]).contains("no snapshot of it yet"));
+    assert!(lab.says(1, &["run"]).contains("it has no snapshot yet"));
     assert!(lab.says(0, &["run", "--update"]).contains("snapshot written"));
     assert!(lab.says(0, &["run"]).contains("1 passed, 0 failed, 0 skipped"));
     let snapshot = lab.path().join("snapshots/area/one.snap");
@@ -91,7 +90,7 @@ fn a_snapshot_is_missing_then_written_then_compared() {
 
 #[test]
 fn a_case_of_a_former_matrix_is_seen_and_removed() {
-    if !root() {
+    if !runs() {
         return;
     }
     let matrix = |caps: &str| {
@@ -110,7 +109,7 @@ fn a_case_of_a_former_matrix_is_seen_and_removed() {
 
 #[test]
 fn a_failure_shows_expected_and_seen() {
-    if !root() {
+    if !runs() {
         return;
     }
     let lab = Lab::new(&[(
@@ -124,7 +123,7 @@ fn a_failure_shows_expected_and_seen() {
 
 #[test]
 fn what_passes_for_another_reason_fails() {
-    if !root() {
+    if !runs() {
         return;
     }
     let lab = Lab::new(&[("area/one", &PASSING.replace("SYS_ADMIN", "NET_ADMIN"))]);
@@ -136,8 +135,33 @@ fn what_passes_for_another_reason_fails() {
 }
 
 #[test]
+fn what_a_control_decides_is_not_because_of_none() {
+    if !runs() {
+        return;
+    }
+    let decided = PASSING.replace("{capability: SYS_ADMIN}", "none");
+    assert_ne!(decided, PASSING);
+    let nothing = "title: Nobody makes files in sysfs\ncontainer: {preset: docker}\nsteps:\n  - probe: {open: {path: /sys/kernel/new, mode: create}}\n    \
+                   expect: {denied: EROFS}\n    because: none\n";
+    let lab = Lab::new(&[("area/decided", &decided), ("area/nothing", nothing)]);
+    let said = lab.says(1, &["run", "--update", "decided"]);
+    assert!(said.contains("something decides: it is because of capability:CAP_SYS_ADMIN"), "{said}");
+    // Files of /sys are the machine's root's: another user's run skips the case.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    lab.says(0, &["run", "--update", "nothing"]);
+    let document = lab.json(0, &["run", "--format", "json", "nothing"]);
+    let because = &document["results"][0]["steps"][0]["because"];
+    assert_eq!(
+        (&because["control"], &because["flipped"], &because["holds"]),
+        (&"none".into(), &false.into(), &true.into())
+    );
+}
+
+#[test]
 fn a_bad_file_is_one_failure_and_not_the_end() {
-    if !root() {
+    if !runs() {
         return;
     }
     let lab = Lab::new(&[("area/bad", "titel: x\n"), ("area/good", PASSING)]);
@@ -151,8 +175,31 @@ fn a_bad_file_is_one_failure_and_not_the_end() {
 }
 
 #[test]
+fn a_warning_fails_where_that_is_asked_for() {
+    let lab = Lab::new(&[
+        ("area/good", PASSING),
+        ("area/doubtful", &format!("{PASSING}  - inspect: {{processes: {{matches: \".*\"}}}}\n")),
+    ]);
+    let said = lab.says(0, &["check", "scenarios"]);
+    assert!(said.contains("valid, 1 warning") && said.contains("cannot fail"), "{said}");
+    assert!(lab.says(2, &["check", "scenarios", "--deny-warnings"]).contains("valid, 1 warning"));
+    lab.says(0, &["check", "scenarios/area/good.yaml", "--deny-warnings"]);
+    let document = lab.json(0, &["check", "scenarios", "--format", "json"]);
+    assert_eq!((&document["valid"], document["problems"].as_array().map(Vec::len)), (&true.into(), Some(0)));
+    assert!(document["warnings"][0]["line"].as_u64() > Some(1), "{document}");
+    let sarif = lab.json(0, &["check", "scenarios", "--format", "sarif"]);
+    assert_eq!(sarif["runs"][0]["results"][0]["level"], "warning");
+    let github = lab.says(0, &["check", "scenarios", "--format", "github"]);
+    assert!(github.starts_with("::warning file=scenarios/area/doubtful.yaml,line="), "{github}");
+    if runs() {
+        let said = lab.says(0, &["run", "area/doubtful", "--update"]);
+        assert!(said.contains("1 warning: caplab check scenarios/area/doubtful.yaml"), "{said}");
+    }
+}
+
+#[test]
 fn json_is_one_document_of_the_contract() {
-    if !root() {
+    if !runs() {
         return;
     }
     let lab = Lab::new(&[("area/one", PASSING)]);
@@ -183,7 +230,7 @@ fn json_is_one_document_of_the_contract() {
 
 #[test]
 fn a_skip_is_named_and_can_be_denied() {
-    if !root() {
+    if !runs() {
         return;
     }
     let text = "title: It needs a program\ncontainer: {rootfs: host}\nsteps:\n  - run: no-such-program-here\n    expect: allowed\n";
@@ -196,19 +243,22 @@ fn a_skip_is_named_and_can_be_denied() {
 
 #[test]
 fn the_real_machine_needs_trust() {
-    if !root() {
+    if !runs() {
         return;
     }
     let text = "title: It looks at the machine\ncontainer:\n  volumes: [{type: bind, source: /usr, target: /mnt, real_host: true}]\nsteps:\n  - probe: {open: {path: /mnt/new, mode: create}}\n    expect: {denied: EROFS}\n";
     let lab = Lab::new(&[("area/one", text)]);
     assert!(lab.says(0, &["run"]).contains("--trust-host"));
     lab.says(0, &["run", "--trust-host", "--update"]);
-    assert!(lab.says(0, &["run", "--trust-host"]).contains("1 passed"));
+    // The real machine's files belong to users whom an ordinary user's lab host does not have.
+    let trusted = lab.says(0, &["run", "--trust-host"]);
+    let is_root = !caplab::host::Machine::probe(true).lab.is_made();
+    assert!(trusted.contains(if is_root { "1 passed" } else { "needs root (real-files)" }), "{trusted}");
 }
 
 #[test]
 fn a_step_that_hangs_or_floods_is_stopped() {
-    if !root() {
+    if !runs() {
         return;
     }
     let text = "title: It hangs\ncontainer: {rootfs: host}\nsteps:\n  - run: sleep 60\n    timeout: 100ms\n    expect: allowed\n";
@@ -233,7 +283,7 @@ fn a_step_that_hangs_or_floods_is_stopped() {
 
 #[test]
 fn command_not_found_is_never_denied() {
-    if !root() {
+    if !runs() {
         return;
     }
     let text = "title: It is not there\ncontainer: {rootfs: host}\nsteps:\n  - run: eval no-such-program\n    expect: {outcome: denied, exit: 127, stderr: not found}\n";
@@ -244,7 +294,7 @@ fn command_not_found_is_never_denied() {
 
 #[test]
 fn names_select_and_a_wrong_one_is_a_usage_error() {
-    if !root() {
+    if !runs() {
         return;
     }
     let lab = Lab::new(&[("area/one", PASSING), ("area/two", PASSING)]);
@@ -259,7 +309,7 @@ fn names_select_and_a_wrong_one_is_a_usage_error() {
 
 #[test]
 fn without_a_folder_the_embedded_suite_is_there() {
-    if !root() {
+    if !runs() {
         return;
     }
     let lab = Lab::new(&[]);
@@ -271,7 +321,7 @@ fn without_a_folder_the_embedded_suite_is_there() {
 
 #[test]
 fn doctor_names_what_matters() {
-    if !root() {
+    if !runs() {
         return;
     }
     let lab = Lab::new(&[]);
@@ -285,7 +335,7 @@ fn doctor_names_what_matters() {
 
 #[test]
 fn what_is_not_there_is_neither_denied_nor_skipped() {
-    if !root() {
+    if !runs() {
         return;
     }
     let text = "title: It is not there\ncontainer: {preset: docker}\nsteps:\n  - probe: {open: /no/such/file}\n    expect: denied\n";
@@ -293,6 +343,62 @@ fn what_is_not_there_is_neither_denied_nor_skipped() {
     let lab = Lab::new(&[("area/missing", text), ("area/ended", ended)]);
     assert!(lab.says(3, &["run", "missing"]).contains("seen unavailable: open(/no/such/file"));
     assert!(lab.says(3, &["run", "ended"]).contains("does not run"));
+}
+
+/// Another run's guard looks for control groups that were left behind, at any moment, and a group that is new and not locked yet
+/// looks like one. Here somebody does nothing else, and strace keeps every mkdirat(2) from returning for a while.
+///
+/// For root alone: of a program that somebody else traces the kernel ignores the set-uid bit (`ptracer_capable` in
+/// security/commoncap.c), newuidmap's too, and the groups are of a delegated subtree there.
+#[test]
+fn nobody_removes_the_groups_of_a_run_that_begins() {
+    if !runs() {
+        return;
+    }
+    if !nix::unistd::geteuid().is_root() {
+        println!("not run: needs root: newuidmap has no privilege while an ordinary user's strace looks on");
+        return;
+    }
+    let hierarchies = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+    let Some(root) = hierarchies.into_iter().find(|root| root.join("cgroup.controllers").exists()) else {
+        println!("not run: the control groups of version 2 are mounted nowhere");
+        return;
+    };
+    let removed = AtomicUsize::new(0);
+    let sweep = || {
+        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+            if !entry.file_name().to_string_lossy().starts_with("caplab-") {
+                continue;
+            }
+            let Ok(group) = fs::File::open(entry.path()) else { continue };
+            if group.try_lock().is_ok() && fs::remove_dir(entry.path()).is_ok() {
+                removed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    let lab = Lab::new(&[("area/passing", PASSING)]);
+    lab.says(0, &["run", "--update"]);
+    let mut slow = Command::new("strace");
+    slow.args(["-f", "-o", "/dev/null", "-e", "trace=mkdirat", "-e", "inject=mkdirat:delay_exit=20000"]);
+    slow.args([env!("CARGO_BIN_EXE_caplab"), "run"]).current_dir(lab.path()).stdout(Stdio::piped());
+    let Ok(running) = slow.spawn() else {
+        println!("not run: apt-get install strace");
+        return;
+    };
+    let is_over = AtomicBool::new(false);
+    let said = thread::scope(|scope| {
+        scope.spawn(|| {
+            // It gives up after a few, as others would have.
+            while !is_over.load(Ordering::Relaxed) && removed.load(Ordering::Relaxed) < 8 {
+                sweep();
+            }
+        });
+        let output = running.wait_with_output().expect("strace ends");
+        is_over.store(true, Ordering::Relaxed);
+        output
+    });
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
+    assert!(removed.into_inner() > 0, "nothing was swept");
 }
 
 #[test]

@@ -16,7 +16,27 @@ fn help(arguments: &[&str]) -> String {
 #[test]
 fn help_is_the_reviewed_one() {
     insta::assert_snapshot!("caplab", help(&["--help"]));
-    for verb in ["run", "list", "check", "compare", "doctor"] {
+    for verb in [
+        "new",
+        "run",
+        "watch",
+        "list",
+        "check",
+        "schema",
+        "explain",
+        "compare",
+        "why",
+        "harden",
+        "shell",
+        "mutate",
+        "from",
+        "to",
+        "merge",
+        "engine",
+        "doctor",
+        "completions",
+        "man",
+    ] {
         insta::assert_snapshot!(verb, help(&[verb, "--help"]));
     }
 }

@@ -30,10 +30,19 @@ fn main(args: Vec<String>) -> i32 {
     let args: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
     match args[..] {
         ["launcher"] => launcher::main(),
-        ["pause"] => pause::main(),
+        ["launcher", "runtime"] => launcher::of_runtime(),
+        ["launcher", "user"] => launcher::user::main(),
+        ["launcher", "apart"] => launcher::user::main_apart(),
+        // As an interpreter it is given the script too.
+        ["pause", ..] => pause::main(),
+        ["init", ref words @ ..] => launcher::through::main(words),
         ["probe", hex] => match Probe::from_hex(hex) {
             Some(what) => answer(&probe::run(&what)),
             None => failed("probe: not a probe of this version"),
+        },
+        ["probes", ref probes @ ..] => match probe::batch::take(probes) {
+            Ok(reports) => answer(&reports),
+            Err(fail) => failed(&alloc::format!("probes: {}: errno {}", fail.call, fail.errno)),
         },
         ["inspect"] => answer(&probe::inspect::read()),
         _ => failed("caplab-init is started by caplab; there is nothing to use by hand"),

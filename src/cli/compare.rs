@@ -22,7 +22,7 @@ use crate::{
 /// Columns of a table where the terminal's width is not known.
 const WIDTH: u16 = 120;
 
-/// Arguments of `caplab compare`.
+// Arguments of `caplab compare`.
 #[derive(Debug, Args)]
 pub(super) struct Compare {
     /// Files, folders, or parts of names
@@ -54,13 +54,14 @@ impl Compare {
         if let Some(diagnostic) = selection.scenarios.iter().find_map(|loaded| loaded.as_ref().err()) {
             return complain(&diagnostic.to_string());
         }
+        let machine = Machine::probe(self.trust_host);
         let mut kinds = self.engine.clone();
         if kinds.is_empty() {
-            kinds.extend(Kind::ALL.into_iter().filter(|kind| kind.lacking().is_none()));
+            kinds.extend(Kind::ALL.into_iter().filter(|kind| kind.lacking(&machine).is_none()));
         }
         kinds.dedup();
         let context = Context {
-            machine: Machine::probe(self.trust_host),
+            machine,
             engine: Kind::Native,
             with_differences: false,
             timeout: self.timeout,

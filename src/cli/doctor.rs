@@ -13,7 +13,7 @@ use crate::{
     report::json::host,
 };
 
-/// Arguments of `caplab doctor`.
+// Arguments of `caplab doctor`.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// How it is printed

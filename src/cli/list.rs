@@ -5,11 +5,13 @@ use serde_json::json;
 
 use super::{Format, USAGE, complain, print_json, say, say_error, select::select};
 use crate::{
+    engine::Kind,
     host::{Machine, requirement},
     report::pretty,
+    runner,
 };
 
-/// Arguments of `caplab list`.
+// Arguments of `caplab list`.
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// Files, folders, or parts of names; all where there is none
@@ -33,7 +35,7 @@ impl List {
         let mut rows = Vec::new();
         let mut last = None;
         for (scenario, case) in selection.cases() {
-            let skip = requirement::unmet(case, &machine);
+            let skip = runner::unfit(Kind::Native, &machine, case);
             if self.format == Format::Json {
                 rows.push(json!({
                     "scenario": scenario.name,

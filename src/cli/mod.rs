@@ -2,12 +2,29 @@
 
 mod check;
 mod compare;
+mod completions;
 mod doctor;
+mod engine;
+mod explain;
+mod format;
+mod from;
+mod harden;
 mod list;
+mod man;
+mod merge;
+mod mutate;
+mod new;
 mod run;
+mod schema;
 mod select;
+mod shard;
+mod shell;
+mod suggest;
+mod to;
+mod watch;
+mod why;
 
-use std::{ffi::OsString, io::Write};
+use std::{ffi::OsString, io::Write, thread};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -22,22 +39,61 @@ struct Arguments {
     verb: Verb,
 }
 
-const AFTER: &str =
-    "Scenarios are those of ./scenarios, or those that came with the binary where there is no such folder.
+const AFTER: &str = "Begin with:
+  caplab doctor                                 what this machine can do
+  caplab run                                    the suite
+  caplab new mine/clock                         a scenario of your own, three questions
+  caplab from docker run --cap-drop ALL web     or from a command line that you have
+  caplab explain mine/clock                     how that container is made, and what protects what
+  caplab shell mine/clock                       a terminal in it
+
+Scenarios are those of ./scenarios, or those that came with the binary where there is no such folder.
 Exit status: 0 all passed, 1 a scenario failed, 2 usage or an invalid scenario, 3 something could not be observed.";
 
 #[derive(Debug, Subcommand)]
+// Each verb's arguments are made when it is called: those of all of them would take a quarter of a millisecond. What a doc comment of
+// its struct said would then be its description, in place of the one below: these have none.
+#[command(defer = true)]
 enum Verb {
+    /// Begin a scenario, which runs
+    New(new::New),
     /// Run scenarios
     Run(run::Run),
+    /// Run scenarios whenever they are saved
+    Watch(watch::Watch),
     /// What there is, and what would be skipped here and why
     List(list::List),
     /// Validate scenario files without running them
     Check(check::Check),
+    /// The JSON Schema of scenario files, for editors
+    Schema(schema::Schema),
+    /// The way of a container, system call by system call, and what each protects
+    Explain(explain::Explain),
     /// The same scenarios on several engines, a column each
     Compare(compare::Compare),
+    /// Why a step came out so: the smallest sets of protections that decide it
+    Why(why::Why),
+    /// The least privileged config under which every expectation still holds
+    Harden(harden::Harden),
+    /// A terminal in a scenario's container, or on its host
+    Shell(shell::Shell),
+    /// Whether scenarios notice: their configs flipped, the engine made wrong
+    Mutate(mutate::Mutate),
+    /// The engines of this machine, and what of caplab's they keep
+    #[command(subcommand)]
+    Engine(engine::Engine),
+    /// A scenario from a docker or podman command line, a Compose file or a Kubernetes Pod
+    From(from::From),
+    /// A scenario's containers as a docker or podman command line, a Compose file, a Pod, an OCI document
+    To(to::To),
+    /// The shares of a run that several machines made, as one
+    Merge(merge::Merge),
     /// What this machine can do, what is lost without it, and the command that brings it
     Doctor(doctor::Doctor),
+    /// What a shell completes `caplab` with
+    Completions(completions::Completions),
+    /// Manual pages
+    Man(man::Man),
 }
 
 /// How results are printed.
@@ -60,12 +116,31 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     match arguments.verb {
+        Verb::New(verb) => verb.main(),
         Verb::Run(verb) => verb.main(),
+        Verb::Watch(verb) => verb.main(),
         Verb::List(verb) => verb.main(),
         Verb::Check(verb) => verb.main(),
+        Verb::Schema(verb) => verb.main(),
+        Verb::Explain(verb) => verb.main(),
         Verb::Compare(verb) => verb.main(),
+        Verb::Why(verb) => verb.main(),
+        Verb::Harden(verb) => verb.main(),
+        Verb::Shell(verb) => verb.main(),
+        Verb::Mutate(verb) => verb.main(),
+        Verb::Engine(verb) => verb.main(),
+        Verb::From(verb) => verb.main(),
+        Verb::To(verb) => verb.main(),
+        Verb::Merge(verb) => verb.main(),
         Verb::Doctor(verb) => verb.main(),
+        Verb::Completions(verb) => verb.main(),
+        Verb::Man(verb) => verb.main(),
     }
+}
+
+/// Cases at the same time: as many as were asked for, or as there are processors.
+fn jobs(asked: Option<u16>) -> usize {
+    asked.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
 /// Says what is wrong with how caplab was called.
@@ -77,6 +152,11 @@ fn complain(message: &str) -> u8 {
 /// A line on standard output. Who closed it (`| head`) reads no further; the exit status still says how it went.
 fn say(text: std::fmt::Arguments<'_>) {
     let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// A text on standard output as it is: what others read has no colours to be taken out.
+fn print(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// A line on standard error.

@@ -2,25 +2,33 @@
 
 use std::{
     collections::BTreeMap,
-    env, thread,
+    env,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use clap::Args;
 
-use super::{Format, complain, print_json, select::select};
+use super::{
+    complain,
+    format::RunFormat,
+    jobs, say_error,
+    select::{Selection, select},
+    shard::Shard,
+};
 use crate::{
     engine::Kind,
     host::Machine,
-    report::{Tally, json, pretty::Reporter},
+    report::{Tally, html, json, pretty::Reporter},
     result::{CaseResult, Verdict},
     runner::{self, Context, Outcome, Warm},
     scenario::model::Scenario,
     snapshot::{Section, Store},
 };
 
-/// Arguments of `caplab run`.
+// Arguments of `caplab run`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Run {
     /// Files, folders, or parts of names: `capabilities/sweep`, `iptables`, `sweep[cap=KILL`; all where there is none
     #[arg(value_name = "PATH|FILTER")]
@@ -33,7 +41,13 @@ pub(super) struct Run {
     engine: Kind,
     /// How results are printed
     #[arg(long, value_enum, default_value = "pretty")]
-    format: Format,
+    format: RunFormat,
+    /// Only one share of several: the I-th of N, counted from 1; `caplab merge` puts them together
+    #[arg(long, value_name = "I/N", conflicts_with = "update")]
+    shard: Option<Shard>,
+    /// Also writes pages that anybody can open, index.html first
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// Make what is seen the reviewed snapshots
     #[arg(long)]
     update: bool,
@@ -51,6 +65,15 @@ pub(super) struct Run {
     trust_host: bool,
 }
 
+const EXAMPLES: &str = "Examples:
+  caplab run                                   all of ./scenarios
+  caplab run mine/clock                        one
+  caplab run capabilities/sweep[cap=KILL       some cells of a matrix
+  caplab run --update mine                     and keep the pictures: read them, they are the security claim
+  caplab run --format junit > junit.xml        for a CI server
+  caplab run --report pages                    and open pages/index.html
+  caplab run --shard 1/4 --format json > 1.json";
+
 pub(super) fn engine(text: &str) -> Result<Kind, String> {
     Kind::from_name(text).ok_or_else(|| format!("there is {}", Kind::ALL.map(Kind::name).join(", ")))
 }
@@ -65,10 +88,13 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 impl Run {
     pub(super) fn main(self) -> u8 {
         let warm = Warm::up(self.engine);
-        let selection = match select(&self.what) {
+        let mut selection = match select(&self.what) {
             Ok(selection) => selection,
             Err(message) => return complain(&message),
         };
+        if let Some(shard) = self.shard {
+            selection.share(shard);
+        }
         if self.update && matches!(selection.store, Store::Embedded(_)) {
             return complain("--update needs the folder of the scenarios: run it where scenarios/ is");
         }
@@ -83,7 +109,9 @@ impl Run {
             propose: !self.update && env::var_os("CI").is_none() && matches!(selection.store, Store::Folder(_)),
         };
         let cases = selection.cases();
-        let pretty = self.format == Format::Pretty;
+        let pretty = self.format == RunFormat::Pretty;
+        // Results are kept only where somebody wants them all at the end.
+        let collect = !pretty || self.report.is_some();
         let mut reporter = Reporter::new(cases.len());
         let mut tally = Tally::default();
         let mut documents = Vec::new();
@@ -91,18 +119,15 @@ impl Run {
             tally.invalid += 1;
             if pretty {
                 reporter.invalid(diagnostic);
-            } else {
+            }
+            if collect {
                 documents.push(json::invalid(diagnostic, self.engine));
             }
         }
         let must_run = env::var_os("CAPLAB_MUST_RUN").is_some_and(|value| value == "1");
         let mut updates = Updates::default();
-        let jobs = match self.jobs {
-            Some(jobs) => usize::from(jobs),
-            // Asking how many processors there are takes the reading of a few files.
-            None if cases.len() < 2 => 1,
-            None => thread::available_parallelism().map_or(1, usize::from),
-        };
+        // Asking how many processors there are takes the reading of a few files.
+        let jobs = if cases.len() < 2 { self.jobs.map_or(1, usize::from) } else { jobs(self.jobs) };
         runner::run_all(&context, &cases, jobs, warm, |Outcome { scenario, result, picture, .. }| {
             let result = deny(result, self.deny_skip, must_run);
             tally.count(&result);
@@ -111,16 +136,31 @@ impl Run {
             }
             if pretty {
                 reporter.case(scenario, &result);
-            } else {
-                documents.push(json::result(&result));
+            }
+            if collect {
+                documents.push(json::result(scenario, &result));
             }
         });
         let (updated, refused) = updates.write(&context.store, self.accept_weaker);
+        let millis = started.elapsed().as_secs_f64() * 1000.0;
         if pretty {
             reporter.finish(&tally, &updated);
-        } else {
-            let millis = started.elapsed().as_secs_f64() * 1000.0;
-            print_json(&json::document(&context.machine, self.engine, &tally, millis, documents));
+            warned(&selection);
+        }
+        if collect {
+            let mut document = json::document(&context.machine, self.engine, &tally, millis, documents);
+            document["shard"] = self.shard.map(|shard| shard.to_string()).into();
+            if !pretty {
+                self.format.print(&document);
+            }
+            if let Some(dir) = &self.report {
+                let valid: Vec<_> = selection.scenarios.iter().flatten().collect();
+                let wrong = selection.scenarios.iter().filter_map(|loaded| loaded.as_ref().err());
+                let invalid: Vec<_> = wrong.map(AsRef::as_ref).collect();
+                if let Err(error) = html::write(dir, &document, &valid, &invalid, &context.machine) {
+                    return complain(&format!("--report {}: {error}", dir.display()));
+                }
+            }
         }
         for message in &refused {
             complain(message);
@@ -129,10 +169,22 @@ impl Run {
     }
 }
 
+/// One line: who runs scenarios wants results, and who writes them must know where to look.
+fn warned(selection: &Selection) {
+    let warned = |scenario: &&Scenario| !scenario.warnings.is_empty();
+    let scenarios: Vec<&Scenario> = selection.scenarios.iter().flatten().filter(warned).collect();
+    let count: usize = scenarios.iter().map(|scenario| scenario.warnings.len()).sum();
+    if let Some(first) = scenarios.first() {
+        let warnings = if count == 1 { "1 warning".to_owned() } else { format!("{count} warnings") };
+        let more = if scenarios.len() > 1 { " …" } else { "" };
+        say_error(format_args!("{warnings}: caplab check {}{more}", first.path.display()));
+    }
+}
+
 /// A skip that must not be is a failure.
 fn deny(mut result: CaseResult, deny_skip: bool, must_run: bool) -> CaseResult {
     if let Verdict::Skip(skip) = &result.verdict
-        && (deny_skip || (must_run && skip.remedy.is_some()))
+        && (deny_skip || (must_run && skip.is_avoidable()))
     {
         let remedy = skip.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
         result.verdict = Verdict::Fail(vec![format!("not run: {}{remedy}", skip.reason)]);

@@ -1,7 +1,11 @@
 //! Which scenarios and cases the arguments mean.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
+use super::{say_error, shard::Shard};
 use crate::{
     report::pretty,
     scenario::{self, discover, model::Case, model::Scenario},
@@ -17,6 +21,8 @@ pub(super) struct Selection {
     /// Where their snapshots lie.
     pub(super) store: Store,
     filters: Vec<String>,
+    /// Names of the cases that are one share of several.
+    share: Option<BTreeSet<String>>,
 }
 
 /// Selects by path (a file or folder that exists) or by name: a scenario's or a case's, or a part of it.
@@ -52,13 +58,16 @@ pub(super) fn select(arguments: &[String]) -> Result<Selection, String> {
         }
     }
     let store = store.unwrap_or_else(|| Source::here().store());
-    let mut selection = Selection { scenarios, store, filters };
+    let mut selection = Selection { scenarios, store, filters, share: None };
     selection.narrow();
     Ok(selection)
 }
 
 fn by_name(filters: Vec<String>) -> Result<Selection, String> {
     let source = Source::here();
+    if matches!(source, Source::Embedded) {
+        say_error(format_args!("caplab: there is no ./scenarios here: this is the suite that came with caplab"));
+    }
     let names = source.names().map_err(|error| format!("the scenarios cannot be read: {error}"))?;
     for filter in &filters {
         let part = filter.split('[').next().unwrap_or(filter);
@@ -80,12 +89,15 @@ fn by_name(filters: Vec<String>) -> Result<Selection, String> {
         filters.is_empty() || filters.iter().any(|filter| name.contains(filter.split('[').next().unwrap_or(filter)))
     };
     let scenarios = names.iter().filter(wanted).map(|name| source.load(name)).collect();
-    let mut selection = Selection { scenarios, store: source.store(), filters };
+    let mut selection = Selection { scenarios, store: source.store(), filters, share: None };
     selection.narrow();
     let any = selection.scenarios.iter().any(|loaded| {
         loaded.as_ref().map_or(true, |scenario| scenario.cases.iter().any(|case| selection.has(scenario, case)))
     });
     if !any {
+        if selection.filters.is_empty() {
+            return Err("./scenarios has no scenario yet; `caplab new mine/clock` begins one".to_owned());
+        }
         return Err(format!(
             "no case is named like `{}`; `caplab list` tells what there is",
             selection.filters.join("`, `")
@@ -104,9 +116,40 @@ impl Selection {
             .collect()
     }
 
+    /// Keeps one share of the cases; a file that is invalid counts as one. Scenarios stay whole: a snapshot knows of all cases.
+    pub(super) fn share(&mut self, shard: Shard) {
+        let cases = self.cases().into_iter().map(|(scenario, case)| pretty::name(&scenario.name, case.name.as_deref()));
+        let invalid = self.scenarios.iter().filter_map(|loaded| loaded.as_ref().err());
+        let mine = shard.of(cases.chain(invalid.map(|diagnostic| diagnostic.scenario.clone())));
+        self.scenarios.retain(|loaded| loaded.as_ref().map_or_else(|wrong| mine.contains(&wrong.scenario), |_| true));
+        self.share = Some(mine);
+        self.narrow();
+    }
+
+    /// The one case that is meant: the only one, or the first of the only scenario whose cases were not told apart.
+    pub(super) fn only(&self, asked: &str) -> Result<(&Scenario, &Case), String> {
+        let cases = self.cases();
+        let exact = cases.iter().find(|(scenario, case)| {
+            scenario.name == asked || pretty::name(&scenario.name, case.name.as_deref()) == asked
+        });
+        let same = cases.iter().all(|(scenario, _)| scenario.name == cases[0].0.name);
+        match (exact, cases.first()) {
+            (Some(found), _) => Ok(*found),
+            (None, Some(first)) if same => Ok(*first),
+            (None, None) => Err(format!("no scenario `{asked}`; `caplab list` tells what there is")),
+            (None, Some(_)) => {
+                let mut names: Vec<&str> = cases.iter().map(|(scenario, _)| scenario.name.as_str()).collect();
+                names.dedup();
+                let more = if names.len() > 5 { ", …" } else { "" };
+                Err(format!("`{asked}` means several: {}{more}; name one", names[..names.len().min(5)].join(", ")))
+            }
+        }
+    }
+
     fn has(&self, scenario: &Scenario, case: &Case) -> bool {
         let name = pretty::name(&scenario.name, case.name.as_deref());
-        self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter.as_str()))
+        let wanted = self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter.as_str()));
+        wanted && self.share.as_ref().is_none_or(|mine| mine.contains(&name))
     }
 
     /// Leaves away scenarios that no filter means.

@@ -1,20 +1,23 @@
 //! runc and crun, driven as commands by the launcher: the same Spec, as a bundle.
 
+use std::path::Path;
+
 use caplab_init::wire::{
     Bundle, Case, Container, IdMap, Process as WireProcess, Program as WireProgram, Runtime,
-    runtime::{FIXTURE, HELPER, HELPER_SOURCE, PLACE, cgroups},
+    runtime::{CONTAINERS, FIXTURE, HELPER, HELPER_SOURCE, PLACE, SHARED_MEMORY, cgroups},
 };
 use oci_spec::runtime::{Mount, Process, Spec};
 
 use super::{
-    ContainerJob, ContainerState, Engine, EngineError, FIXTURE_ROOT, Facts, Job, Observation,
+    CONTAINER_ROOT, ContainerJob, ContainerState, Engine, EngineError, FIXTURE_ROOT, Facts, Job, OWN_ROOT, Observation,
+    SHARED_MEMORY_ROOT,
     lab::{
-        Lab,
+        Lab, Maker,
         request::{self, OUTPUT_LIMIT, id_map},
     },
     native::for_id_map,
 };
-use crate::observe::ProcessFacts;
+use crate::{host::controllers, observe::ProcessFacts};
 
 /// A runtime that is installed.
 #[derive(Debug)]
@@ -37,8 +40,9 @@ impl Oci {
                 program: program.to_string_lossy().into_owned(),
                 args: options.into(),
                 hide_unified: name == "crun",
+                gives_null_away: name == "crun",
             },
-            lab: Lab::start()?,
+            lab: Lab::start(Maker::Runtime)?,
         })
     }
 }
@@ -50,7 +54,7 @@ impl Engine for Oci {
 
     fn observe(&mut self, job: &Job) -> Result<Observation, EngineError> {
         let runtime = &self.runtime;
-        let mut seen = self.lab.observe(job, |guard| case(job, runtime, guard))?;
+        let mut seen = self.lab.observe(job, |guard, job| case(job, runtime, guard))?;
         for state in &mut seen.containers {
             if let ContainerState::Running(facts) = state {
                 without_helper(facts);
@@ -75,34 +79,50 @@ fn without_helper(facts: &mut ProcessFacts) {
 fn case(job: &Job, runtime: &Runtime, guard: u32) -> Result<Case, EngineError> {
     Ok(Case {
         fixture: job.fixture.clone(),
-        containers: job.containers.iter().map(|one| container(one, guard)).collect::<Result<_, _>>()?,
+        disk: job.disk.as_ref().map(|(_, at)| at.clone()),
+        sysctls: Vec::new(),
+        shared_memory: job.shared_memory.clone(),
+        containers: job.containers.iter().map(|one| container(job, one, guard)).collect::<Result<_, _>>()?,
         steps: job
             .steps
             .iter()
             .map(|step| request::step(step, |_, process, program| exec(process, program)))
             .collect::<Result<_, _>>()?,
         runtime: Some(runtime.clone()),
+        capture: false,
         output_limit: OUTPUT_LIMIT,
     })
 }
 
-fn container(job: &ContainerJob, guard: u32) -> Result<Container, EngineError> {
+fn container(whole: &Job, job: &ContainerJob, guard: u32) -> Result<Container, EngineError> {
     let mut spec = job.spec.clone();
     let (uid_map, gid_map) = maps(&spec);
     let (process, program) = request::init(job)?;
     spec.set_process(Some(with_args(process, &program)?));
-    let mut mounts: Vec<Mount> = spec.mounts().iter().flatten().map(|mount| on_the_lab_host(mount, &gid_map)).collect();
+    let mut mounts: Vec<Mount> =
+        spec.mounts().iter().flatten().map(|mount| on_the_lab_host(mount, &job.name, &gid_map)).collect();
     mounts.push(bind_helper());
     spec.set_mounts(Some(mounts));
     let mut linux = spec.linux().clone().unwrap_or_default();
     linux.set_cgroups_path(Some(format!("{}/{}", cgroups(guard), job.name).into()));
+    let joins = request::joins(whole, &linux)?;
+    for namespace in linux.namespaces_mut().iter_mut().flatten() {
+        let inside = namespace.path().as_ref().and_then(|path| path.strip_prefix(CONTAINER_ROOT).ok());
+        if let Some(path) = inside.map(|inside| Path::new(CONTAINERS).join(inside)) {
+            namespace.set_path(Some(path));
+        }
+    }
     spec.set_linux(Some(linux));
     let config = serde_json::to_vec(&spec).map_err(|error| EngineError(format!("config.json: {error}")))?;
     let first = |map: &[IdMap]| map.iter().find(|line| line.inside == 0).map_or(0, |line| line.outside);
     Ok(Container {
         name: job.name.clone(),
         namespaces: 0,
+        engine: None,
+        joins,
         devices: None,
+        limits: Vec::new(),
+        hierarchies: controllers().hierarchies(|_| true),
         setup: Vec::new(),
         init: WireProcess { ops: Vec::new(), program, env: Vec::new(), document: None },
         bundle: Some(Bundle {
@@ -121,11 +141,14 @@ fn maps(spec: &Spec) -> (Vec<IdMap>, Vec<IdMap>) {
 }
 
 /// The same mount as the lab host has its source.
-fn on_the_lab_host(mount: &Mount, gid_map: &[IdMap]) -> Mount {
+fn on_the_lab_host(mount: &Mount, container: &str, gid_map: &[IdMap]) -> Mount {
     let mut mount = mount.clone();
     let source = mount.source().as_ref().map(|path| path.to_string_lossy().into_owned());
-    if let Some(inside) = source.as_deref().and_then(|source| source.strip_prefix(FIXTURE_ROOT)) {
-        mount.set_source(Some(format!("{FIXTURE}{inside}").into()));
+    let own = format!("{PLACE}/{container}/rootfs");
+    for (root, place) in [(FIXTURE_ROOT, FIXTURE), (SHARED_MEMORY_ROOT, SHARED_MEMORY), (OWN_ROOT, &own)] {
+        if let Some(inside) = source.as_deref().and_then(|source| source.strip_prefix(root)) {
+            mount.set_source(Some(format!("{place}{inside}").into()));
+        }
     }
     let kept = for_id_map(mount.options().as_deref().unwrap_or_default(), gid_map);
     mount.set_options(Some(kept));

@@ -4,7 +4,9 @@ use std::{path::Path, sync::OnceLock};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 
-use super::{CgroupVersion, Machine, machine::number, requirement::program};
+use super::{
+    CgroupVersion, Controller, HierarchyVersion, Machine, lab::LabRoot, machine::number, requirement::program,
+};
 
 /// The oldest kernel that has the calls of the native engine: mount_setattr(2).
 pub(super) const KERNEL: (u32, u32) = (5, 12);
@@ -39,6 +41,7 @@ pub struct Finding {
 #[must_use]
 pub fn examine(machine: &Machine) -> Vec<Finding> {
     let mut found = vec![kernel(machine), root(machine)];
+    found.extend(lab_host(machine));
     for (file, what) in [
         ("mnt", "mount namespaces"),
         ("pid", "pid namespaces"),
@@ -73,7 +76,7 @@ pub fn examine(machine: &Machine) -> Vec<Finding> {
     found.push(point("overlay", overlay, State::Good, yes(overlay), "", ""));
     let seccomp = Path::new("/proc/sys/kernel/seccomp/actions_avail").exists();
     found.push(point("seccomp filters", seccomp, State::Good, yes(seccomp), "", ""));
-    let cgroup = match machine.cgroup {
+    let cgroup = match machine.cgroups.version() {
         CgroupVersion::V1 => "v1 or hybrid",
         CgroupVersion::V2 => "v2",
         CgroupVersion::None => "none mounted",
@@ -85,6 +88,7 @@ pub fn examine(machine: &Machine) -> Vec<Finding> {
         lost: "",
         remedy: String::new(),
     });
+    found.extend(Controller::ALL.map(|controller| limits(machine, controller)));
     for (name, lost, package) in [
         ("sh", "every `run` step", "dash"),
         ("id", "the course note's own commands", "coreutils"),
@@ -92,6 +96,8 @@ pub fn examine(machine: &Machine) -> Vec<Finding> {
         ("iptables", "the course note's `iptables -L`", "iptables"),
         ("runc", "`--engine runc`", "runc"),
         ("crun", "`--engine crun`", "crun"),
+        ("podman", "`--engine podman`", "podman"),
+        ("docker", "`--engine docker`", "docker.io"),
     ] {
         let path = program(name);
         let seen = path.as_ref().map_or_else(|| "not found".to_owned(), |path| path.display().to_string());
@@ -125,14 +131,40 @@ fn kernel(machine: &Machine) -> Finding {
 }
 
 fn root(machine: &Machine) -> Finding {
-    let admin = crate::capability::Capability::SYS_ADMIN;
-    let good = machine.uid == 0 && machine.effective.contains(admin);
-    let seen = match (machine.uid, good) {
-        (_, true) => "uid 0 with CAP_SYS_ADMIN".to_owned(),
-        (0, false) => "uid 0 without CAP_SYS_ADMIN".to_owned(),
-        (uid, _) => format!("uid {uid}"),
+    let seen = match (machine.uid, machine.lab.is_made()) {
+        (_, false) if machine.lab.initial => "uid 0 with CAP_SYS_ADMIN".to_owned(),
+        (_, false) => "uid 0 with CAP_SYS_ADMIN, in a user namespace (a container?)".to_owned(),
+        (0, true) => "uid 0 without CAP_SYS_ADMIN (a container?)".to_owned(),
+        (uid, true) => format!("uid {uid}"),
     };
-    point("root", good, State::Bad, seen, "every scenario of the native engine", "sudo -E caplab run")
+    point("root", machine.lab.initial, State::Less, seen, "what docs/rootless.md names", "sudo -E caplab run")
+}
+
+/// What stands for the host where this process is not root.
+fn lab_host(machine: &Machine) -> Option<Finding> {
+    const WHAT: &str = "lab host";
+    let ids = |map: &[caplab_init::wire::IdMap]| map.iter().map(|line| u64::from(line.count)).sum::<u64>();
+    if let Some(obstacle) = &machine.obstacle {
+        let remedy = obstacle.remedy().unwrap_or_default();
+        return Some(point(WHAT, false, State::Bad, obstacle.reason(), "every scenario of the native engine", &remedy));
+    }
+    Some(match &machine.lab.root {
+        LabRoot::Own | LabRoot::Apart => return None,
+        LabRoot::Mapped(_) => {
+            let seen = format!(
+                "a user namespace with {} uids and {} gids, whose root uid {} is",
+                ids(&machine.lab.uids),
+                ids(&machine.lab.gids),
+                machine.uid
+            );
+            point(WHAT, true, State::Good, seen, "", "")
+        }
+        LabRoot::Single(lacking) => {
+            let seen = format!("a user namespace with one id: {}", lacking.reason());
+            let lost = "scenarios in which there is a second user or group";
+            point(WHAT, false, State::Less, seen, lost, &lacking.remedy().unwrap_or_default())
+        }
+    })
 }
 
 fn userns(machine: &Machine) -> Finding {
@@ -159,6 +191,24 @@ fn capabilities(machine: &Machine) -> Finding {
         lost: if missing.is_empty() { "" } else { lost },
         remedy: String::new(),
     }
+}
+
+/// A controller that limits something.
+fn limits(machine: &Machine, controller: Controller) -> Finding {
+    let (what, lost) = match controller {
+        Controller::Pids => ("pids controller", "scenarios with a pids_limit"),
+        Controller::Memory => ("memory controller", "scenarios with a mem_limit"),
+        Controller::Cpu => ("cpu controller", "scenarios with cpus"),
+    };
+    let home = machine.cgroups.controllers().home(controller);
+    let seen = home.map_or_else(
+        || "not for new control groups".to_owned(),
+        |home| {
+            let version = if home.version == HierarchyVersion::V1 { "v1" } else { "v2" };
+            format!("{version}, {}", home.mount)
+        },
+    );
+    point(what, home.is_some(), State::Less, seen, lost, &machine.cgroups.controllers().remedy(controller))
 }
 
 fn sysctl_row() -> Finding {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use caplab_init::wire::{FixtureEntry, FixtureKind};
+use caplab_init::wire::{FixtureEntry, FixtureKind, IdMap};
 use indexmap::IndexMap;
 
 use crate::scenario::model::{Host, HostFile};
@@ -31,6 +31,30 @@ pub fn users(host: &Host) -> IndexMap<String, u32> {
         .collect()
 }
 
+/// The first of the subordinate ids of a user of the fixture host, subuid(5): useradd(8) gives 65,536 to everybody who is no system's
+/// user, one after the other from 100000 on. `None` where the user has none or is not there.
+#[must_use]
+pub fn subordinate(host: &Host, user: &str) -> Option<u32> {
+    let mut ordinary = host.users.iter().filter(|(_, uid)| **uid >= FIRST_ORDINARY);
+    let place = ordinary.position(|(name, _)| name == user)?;
+    u32::try_from(place).ok()?.checked_mul(SUBORDINATE)?.checked_add(FIRST_SUBORDINATE)
+}
+
+/// Which ids of the host those of a container are whose engine this user runs: 0 is he, who has a group of his own number, and
+/// everybody else one of his subordinate ids. `None` where he is no ordinary user of the host.
+#[must_use]
+pub fn map_of(host: &Host, user: &str) -> Option<[IdMap; 2]> {
+    let own = users(host).get(user).copied()?;
+    let first = subordinate(host, user)?;
+    Some([IdMap { inside: 0, outside: own, count: 1 }, IdMap { inside: 1, outside: first, count: SUBORDINATE }])
+}
+
+/// How many subordinate ids a user has.
+pub const SUBORDINATE: u32 = 65_536;
+/// login.defs(5): SUB_UID_MIN and UID_MIN.
+const FIRST_SUBORDINATE: u32 = 100_000;
+const FIRST_ORDINARY: u32 = 1000;
+
 /// Everything that lies on the fixture host, parents before children.
 #[must_use]
 pub fn entries(host: &Host) -> Vec<FixtureEntry> {
@@ -39,18 +63,37 @@ pub fn entries(host: &Host) -> Vec<FixtureEntry> {
     for (path, mode) in DIRS {
         entries.insert(path.to_owned(), directory(path, mode));
     }
+    if let Some(disk) = &host.disk {
+        add_parents(&mut entries, &disk.at);
+        entries.entry(disk.at.clone()).or_insert_with(|| directory(&disk.at, 0o755));
+    }
+    let mut lay = |path: &str, kind, mode, uid, gid| {
+        add_parents(&mut entries, path);
+        entries.insert(path.to_owned(), FixtureEntry { path: path.to_owned(), kind, mode, uid, gid });
+    };
     for (path, file) in &files {
-        for parent in parents(path) {
-            entries.entry(parent.to_owned()).or_insert_with(|| directory(parent, 0o755));
+        lay(path, FixtureKind::File(file.content.clone().into_bytes()), file.mode, file.uid, file.gid);
+    }
+    if let Some(runtime) = &host.runtime {
+        let program = FixtureKind::File(crate::engine::decoy_runtime().to_vec());
+        lay(&runtime.path, program, 0o755, runtime.uid, runtime.gid);
+    }
+    if let Some(socket) = &host.socket {
+        lay(&socket.path, FixtureKind::Socket, socket.mode, socket.uid, socket.gid);
+    }
+    for (path, (mode, uid, gid)) in &host.permissions {
+        if let Some(entry) = entries.get_mut(path) {
+            (entry.mode, entry.uid, entry.gid) = (*mode, *uid, *gid);
         }
-        let kind = FixtureKind::File(file.content.clone().into_bytes());
-        entries.insert(
-            path.clone(),
-            FixtureEntry { path: path.clone(), kind, mode: file.mode, uid: file.uid, gid: file.gid },
-        );
     }
     // By name a parent comes before what is in it.
     entries.into_values().collect()
+}
+
+fn add_parents(entries: &mut BTreeMap<String, FixtureEntry>, path: &str) {
+    for parent in parents(path) {
+        entries.entry(parent.to_owned()).or_insert_with(|| directory(parent, 0o755));
+    }
 }
 
 /// Whether something lies at this path.
@@ -72,6 +115,12 @@ fn files(host: &Host) -> IndexMap<String, HostFile> {
         ("/etc/shadow".to_owned(), roots(0o000, "root:*:19000::::::\n".to_owned())),
         ("/etc/hostname".to_owned(), roots(0o644, "fixture\n".to_owned())),
     ]);
+    let subordinate: String =
+        users.keys().filter_map(|user| Some(format!("{user}:{}:{SUBORDINATE}\n", subordinate(host, user)?))).collect();
+    if !subordinate.is_empty() {
+        files.insert("/etc/subuid".to_owned(), roots(0o644, subordinate.clone()));
+        files.insert("/etc/subgid".to_owned(), roots(0o644, subordinate));
+    }
     for (path, file) in &host.files {
         files.insert(path.clone(), file.clone());
     }

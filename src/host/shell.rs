@@ -1,22 +1,23 @@
 //! Which programs a shell command needs.
 
 /// What every POSIX shell has itself, POSIX.1-2017 "Special Built-In Utilities" and those that dash builds in.
-const BUILTINS: [&str; 41] = [
+const BUILTINS: [&str; 44] = [
     ".", ":", "[", "alias", "bg", "break", "case", "cd", "command", "continue", "do", "done", "echo", "elif", "else",
-    "esac", "eval", "exec", "exit", "export", "false", "fi", "for", "if", "printf", "pwd", "read", "return", "set",
-    "shift", "test", "then", "times", "trap", "true", "type", "ulimit", "umask", "unset", "wait", "while",
+    "esac", "eval", "exec", "exit", "export", "false", "fi", "for", "if", "jobs", "kill", "printf", "pwd", "read",
+    "return", "set", "shift", "test", "then", "times", "trap", "true", "type", "ulimit", "umask", "unset", "until",
+    "wait", "while",
 ];
 
 /// Programs by the first word of each simple command. A word that is not plain text is passed over: what it would be
 /// is decided by the shell.
-pub(super) fn programs(text: &str) -> Vec<String> {
+pub(crate) fn programs(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for command in split(text) {
         let mut words = command.split_whitespace().skip_while(|word| {
             let assignment = word.split_once('=').is_some_and(|(name, _)| {
                 !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             });
-            assignment || matches!(*word, "!" | "{" | "(" | "then" | "do" | "else" | "if" | "while" | "exec")
+            assignment || matches!(*word, "!" | "{" | "(" | "then" | "do" | "else" | "if" | "while" | "until" | "exec")
         });
         let Some(word) = words.next() else { continue };
         let function = text.contains(&format!("{word}()")) || text.contains(&format!("{word} ()"));

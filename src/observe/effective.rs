@@ -4,7 +4,7 @@ use caplab_init::wire::IdMap;
 use oci_spec::runtime::{Capabilities, Linux, LinuxIdMapping, LinuxNamespaceType, Process, Spec};
 
 use super::{CapSets, Mount, Namespace, NamespaceState, ProcessFacts, Seccomp, map_words};
-use crate::capability::CapSet;
+use crate::{capability::CapSet, engine::namespace_owner};
 
 /// Every point in which the kernel gave a container's pid 1 something else than its Spec asked for, each a sentence:
 /// "asked for CAP_NET_ADMIN in the effective set, the kernel did not give it". The facts are those seen from outside,
@@ -17,7 +17,9 @@ pub fn deviations(spec: &Spec, effective: &ProcessFacts) -> Vec<String> {
     if let Some(process) = spec.process() {
         credentials(process, linux, effective, &mut found);
         limits(process, effective, &mut found);
+        found.extend(other_umask(process, effective));
     }
+    resources(linux, effective, &mut found);
     namespaces(linux, effective, &mut found);
     mounts(spec, linux, effective, &mut found);
     found
@@ -74,12 +76,26 @@ fn credentials(process: &Process, linux: &Linux, effective: &ProcessFacts, found
 
 /// The sets that execve(2) makes of those that were asked for, capabilities(7) "Transformation of capabilities
 /// during execve()", for a file without capabilities of its own.
-fn after_execve(process: &Process) -> CapSets {
+#[must_use]
+pub fn after_execve(process: &Process) -> CapSets {
     let asked = process.capabilities().clone().unwrap_or_default();
     let set = |names: &Option<Capabilities>| names.iter().flatten().collect::<CapSet>();
     let (inheritable, bounding, ambient) = (set(asked.inheritable()), set(asked.bounding()), set(asked.ambient()));
     let permitted = if process.user().uid() == 0 { inheritable.union(bounding) } else { ambient };
     CapSets { inheritable, permitted, effective: permitted, bounding, ambient }
+}
+
+/// The umask that a process is to have; where nothing is said runc's, which every engine has.
+#[must_use]
+pub fn umask(process: &Process) -> u32 {
+    process.user().umask().unwrap_or(0o022)
+}
+
+/// Whether a process has another umask than it was to have, in a sentence.
+#[must_use]
+pub fn other_umask(process: &Process, effective: &ProcessFacts) -> Option<String> {
+    let (wanted, got) = (umask(process), effective.umask?);
+    (wanted != got).then(|| format!("asked for the umask {wanted:04o}, the kernel has {got:04o}"))
 }
 
 fn limits(process: &Process, effective: &ProcessFacts, found: &mut Vec<String>) {
@@ -97,6 +113,44 @@ fn limits(process: &Process, effective: &ProcessFacts, found: &mut Vec<String>) 
     }
 }
 
+/// The kernel counts memory in pages, of at most so many bytes.
+const PAGE: u64 = 64 << 10;
+
+/// Limits of control groups. What was not asked for must not be there either: it would decide in the place of what was.
+fn resources(linux: &Linux, effective: &ProcessFacts, found: &mut Vec<String>) {
+    let asked = linux.resources().clone().unwrap_or_default();
+    let positive =
+        |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0);
+    let memory = asked.memory().unwrap_or_default();
+    let cpu = asked.cpu().clone().unwrap_or_default();
+    let got = effective.resources.unwrap_or_default();
+    let wanted_cpu = positive(cpu.quota()).zip(cpu.period());
+    let got_cpu = got.cpu.filter(|cpu| cpu.quota != u64::MAX).map(|cpu| (cpu.quota, cpu.period));
+    if wanted_cpu != got_cpu {
+        let words = |cpu: Option<(u64, u64)>| {
+            cpu.map_or_else(|| "no limit".to_owned(), |(quota, period)| format!("{quota} of {period} microseconds"))
+        };
+        found.push(format!("asked for {} of processor time, the kernel has {}", words(wanted_cpu), words(got_cpu)));
+    }
+    let swap = positive(memory.swap());
+    let limits = [
+        ("processes", positive(asked.pids().map(|pids| pids.limit())), got.pids, 1),
+        ("memory", positive(memory.limit()), got.memory, PAGE),
+        ("memory and swap", swap, got.swap.filter(|_| swap.is_some()), PAGE),
+    ];
+    for (what, wanted, got, unit) in limits {
+        let got = got.filter(|got| *got != u64::MAX);
+        let same = match (wanted, got) {
+            (Some(wanted), Some(got)) => got <= wanted && wanted - got < unit,
+            (wanted, got) => wanted == got,
+        };
+        if !same {
+            let words = |limit: Option<u64>| limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+            found.push(format!("asked for the limit of {what} {}, the kernel has {}", words(wanted), words(got)));
+        }
+    }
+}
+
 fn namespaces(linux: &Linux, effective: &ProcessFacts, found: &mut Vec<String>) {
     let known = [
         (Namespace::Cgroup, LinuxNamespaceType::Cgroup),
@@ -110,14 +164,26 @@ fn namespaces(linux: &Linux, effective: &ProcessFacts, found: &mut Vec<String>) 
     ];
     let listed = linux.namespaces().as_deref().unwrap_or_default();
     for (namespace, typ) in known {
-        let asked = listed.iter().any(|one| one.typ() == typ);
-        let state = effective.namespaces.iter().find(|(one, _)| *one == namespace).map(|(_, state)| *state);
-        match (asked, state) {
-            (true, Some(NamespaceState::New)) | (false, Some(NamespaceState::Host) | None) => {}
-            (true, _) => found.push(format!("asked for a {typ} namespace, the process is in the host's")),
-            (false, Some(NamespaceState::New)) => {
-                found.push(format!("the process is in a {typ} namespace of its own, which was not asked for"));
-            }
+        let asked = match listed.iter().find(|one| one.typ() == typ) {
+            None => NamespaceState::Host,
+            Some(one) => match one.path().as_ref().and_then(|path| namespace_owner(path)) {
+                None => NamespaceState::New,
+                Some(name) => NamespaceState::Container(name.to_owned()),
+            },
+        };
+        let state = effective.namespaces.iter().find(|(one, _)| *one == namespace).map(|(_, state)| state);
+        let word = |state: &NamespaceState| match state {
+            NamespaceState::New if typ == LinuxNamespaceType::Ipc => format!("an {typ} namespace of its own"),
+            NamespaceState::New => format!("a {typ} namespace of its own"),
+            NamespaceState::Host => format!("the host's {typ} namespace"),
+            NamespaceState::Container(name) => format!("the {typ} namespace of container {name}"),
+        };
+        match state {
+            Some(got) if *got == asked => {}
+            // A kernel without it.
+            None if asked == NamespaceState::Host => {}
+            Some(got) => found.push(format!("asked for {}, the process is in {}", word(&asked), word(got))),
+            None => found.push(format!("asked for {}, which this kernel does not have", word(&asked))),
         }
     }
 }
@@ -135,6 +201,16 @@ fn mounts(spec: &Spec, linux: &Linux, effective: &ProcessFacts, found: &mut Vec<
         let bind = wanted.typ().as_deref() == Some("bind");
         if let Some(fstype) = wanted.typ().as_ref().filter(|fstype| !bind && **fstype != got.fstype) {
             found.push(format!("asked for {fstype} at {target}, there is {}", got.fstype));
+        }
+        if let Some(size) = size(wanted.options()).filter(|_| !bind) {
+            let given = size_of(&got.super_options);
+            // The kernel has whole pages.
+            if given.is_none_or(|given| given < size || given - size >= PAGE) {
+                found.push(format!(
+                    "asked for {size} bytes at {target}, the kernel gave {}",
+                    given.map_or_else(|| "no limit".to_owned(), |given| format!("{given}"))
+                ));
+            }
         }
         let asked = |word: &str| wanted.options().iter().flatten().any(|option| option == word);
         for word in ["ro", "nosuid", "nodev", "noexec"] {
@@ -175,6 +251,24 @@ fn mounts(spec: &Spec, linux: &Linux, effective: &ProcessFacts, found: &mut Vec<
     }
 }
 
+/// What a tmpfs may hold, in bytes.
+fn size(options: &Option<Vec<String>>) -> Option<u64> {
+    size_of(options.as_deref().unwrap_or_default())
+}
+
+fn size_of(options: &[String]) -> Option<u64> {
+    let text = options.iter().find_map(|word| word.strip_prefix("size="))?;
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
 fn lines(mappings: &Option<Vec<LinuxIdMapping>>) -> Vec<IdMap> {
     mappings
         .iter()
@@ -183,15 +277,13 @@ fn lines(mappings: &Option<Vec<LinuxIdMapping>>) -> Vec<IdMap> {
         .collect()
 }
 
-/// What an id of the container is on the host.
-fn outside(map: &[IdMap], inside: u32) -> Option<u32> {
+/// What an id of the container is on the host; `None` where the map does not have it.
+#[must_use]
+pub fn outside(map: &[IdMap], inside: u32) -> Option<u32> {
     if map.is_empty() {
         return Some(inside);
     }
-    map.iter().find_map(|line| {
-        let offset = inside.checked_sub(line.inside).filter(|offset| *offset < line.count)?;
-        line.outside.checked_add(offset)
-    })
+    map.iter().find_map(|line| line.outside(inside))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use caplab_init::wire::IdMap;
 pub use caplab_init::wire::Namespace;
 
+use super::Resources;
 use crate::capability::CapSet;
 
 /// A process, read from its files under /proc.
@@ -10,6 +11,8 @@ use crate::capability::CapSet;
 pub struct ProcessFacts {
     /// Effective uid, in the user namespace of the reader.
     pub uid: u32,
+    /// The same as the machine numbers it, where the lab host is an ordinary user's and has other numbers.
+    pub real_uid: Option<u32>,
     /// Effective gid.
     pub gid: u32,
     /// Supplementary groups, in the kernel's order.
@@ -18,18 +21,22 @@ pub struct ProcessFacts {
     pub capabilities: CapSets,
     /// no_new_privs.
     pub no_new_privs: bool,
+    /// umask(2); `None` where the kernel does not show it (before Linux 4.7).
+    pub umask: Option<u32>,
     /// Seccomp mode.
     pub seccomp: Seccomp,
     /// uid_map.
     pub uid_map: Vec<IdMap>,
     /// gid_map.
     pub gid_map: Vec<IdMap>,
-    /// Each namespace the kernel shows: new, or the host's. In the order of [`Namespace`].
+    /// Each namespace the kernel shows, and whose it is. In the order of [`Namespace`].
     pub namespaces: Vec<(Namespace, NamespaceState)>,
     /// Mounts, in the kernel's order.
     pub mounts: Vec<Mount>,
     /// Limits, in the kernel's order.
     pub limits: Vec<Limit>,
+    /// Limits of its control groups; `None` where it has none of its own, or nobody looked.
+    pub resources: Option<Resources>,
     /// Command line, words joined by a space.
     pub command: String,
     /// Host name; empty where read from outside.
@@ -92,21 +99,24 @@ impl Seccomp {
 }
 
 /// Whether a namespace is the container's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamespaceState {
     /// Its own.
     New,
     /// The host's.
     Host,
+    /// That of a container that was made before it, by its name.
+    Container(String),
 }
 
 impl NamespaceState {
-    /// `new`, `host`.
+    /// `new`, `host`, `container:a`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> String {
         match self {
-            Self::New => "new",
-            Self::Host => "host",
+            Self::New => "new".to_owned(),
+            Self::Host => "host".to_owned(),
+            Self::Container(name) => format!("container:{name}"),
         }
     }
 }

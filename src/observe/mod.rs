@@ -4,10 +4,14 @@ mod effective;
 mod facts;
 mod outcome;
 mod parse;
+mod resources;
+mod sense;
 
-pub use effective::deviations;
+pub use effective::{after_execve, deviations, other_umask, outside, umask};
 pub use facts::{
     CapSets, FileFacts, Limit, Mount, Namespace, NamespaceState, Process, ProcessFacts, Seccomp, map_lines, map_words,
 };
 pub use outcome::{Outcome, Output, RefusedPhase, Stream};
-pub use parse::parse_process;
+pub use parse::{Elder, parse_ancestor, parse_process};
+pub use resources::{Cpu, Resources};
+pub use sense::Sense;

@@ -2,18 +2,28 @@
 
 use caplab_init::wire::{IdMap, ProcessText};
 
-use super::{CapSets, Limit, Mount, Namespace, NamespaceState, Process, ProcessFacts, Seccomp};
+use super::{CapSets, Limit, Mount, Namespace, NamespaceState, Process, ProcessFacts, Resources, Seccomp};
 use crate::capability::CapSet;
 
-/// Understands what the launcher or an inspect step read.
+/// A container that was made before: its name, and name and identity of its namespaces in /proc/PID/ns.
+pub type Elder<'a> = (&'a str, &'a [(String, String)]);
+
+/// Understands what the launcher or an inspect step read. A namespace that is not the host's and has the identity of an elder's
+/// is that one's.
 ///
 /// # Errors
 /// A text says which line of which file was not understood.
-pub fn parse_process(text: &ProcessText) -> Result<ProcessFacts, String> {
+pub fn parse_process(text: &ProcessText, elders: &[Elder<'_>]) -> Result<ProcessFacts, String> {
     let status = Status(&text.status);
     let set = |name| status.mask(name);
+    let namespaces = namespaces(text, elders)?;
+    // Who is in the host's own user namespace has the host's ids, each as itself. The kernel shows the map of an ordinary user's
+    // lab host as that is seen from outside.
+    let is_hosts = namespaces.contains(&(Namespace::User, NamespaceState::Host));
+    let map = |name, text| if is_hosts { Ok(vec![WHOLE]) } else { id_map(name, text) };
     Ok(ProcessFacts {
         uid: status.id("Uid")?,
+        real_uid: None,
         gid: status.id("Gid")?,
         groups: numbers("status: Groups", status.field("Groups")?)?,
         capabilities: CapSets {
@@ -24,21 +34,33 @@ pub fn parse_process(text: &ProcessText) -> Result<ProcessFacts, String> {
             ambient: set("CapAmb")?,
         },
         no_new_privs: status.field("NoNewPrivs")? == "1",
+        umask: status.field("Umask").ok().and_then(|octal| u32::from_str_radix(octal, 8).ok()),
         seccomp: match status.field("Seccomp")? {
             "0" => Seccomp::Disabled,
             "1" => Seccomp::Strict,
             "2" => Seccomp::Filter,
             other => return Err(format!("status: Seccomp: {other}")),
         },
-        uid_map: id_map("uid_map", &text.uid_map)?,
-        gid_map: id_map("gid_map", &text.gid_map)?,
-        namespaces: namespaces(text)?,
+        uid_map: map("uid_map", &text.uid_map)?,
+        gid_map: map("gid_map", &text.gid_map)?,
+        namespaces,
         mounts: text.mountinfo.lines().map(mount).collect::<Result<_, _>>()?,
         limits: limits(&text.limits)?,
+        resources: Resources::read(&text.resources)?,
         command: command(&text.cmdline),
         hostname: text.hostname.clone(),
         processes: text.processes.iter().map(process).collect::<Result<_, _>>()?,
     })
+}
+
+/// The map of a user namespace seen from itself.
+const WHOLE: IdMap = IdMap { inside: 0, outside: 0, count: u32::MAX };
+
+/// Understands an ancestor of a container's process, of which no more is told than its command: into the machine's first process
+/// not every root may look.
+#[must_use]
+pub fn parse_ancestor(text: &ProcessText) -> ProcessFacts {
+    ProcessFacts { command: command(&text.cmdline), ..ProcessFacts::default() }
 }
 
 /// /proc/PID/status, proc_pid_status(5).
@@ -90,7 +112,7 @@ const NAMESPACES: [(Namespace, &str); 8] = [
     (Namespace::Uts, "uts"),
 ];
 
-fn namespaces(text: &ProcessText) -> Result<Vec<(Namespace, NamespaceState)>, String> {
+fn namespaces(text: &ProcessText, elders: &[Elder<'_>]) -> Result<Vec<(Namespace, NamespaceState)>, String> {
     let find = |list: &[(String, String)], name: &str| {
         list.iter().find(|(known, _)| known == name).map(|(_, identity)| identity.clone())
     };
@@ -98,7 +120,10 @@ fn namespaces(text: &ProcessText) -> Result<Vec<(Namespace, NamespaceState)>, St
     for (namespace, name) in NAMESPACES {
         let state = match (find(&text.namespaces, name), find(&text.host_namespaces, name)) {
             (Some(own), Some(host)) if own == host => NamespaceState::Host,
-            (Some(_), Some(_)) => NamespaceState::New,
+            (Some(own), Some(_)) => {
+                let owner = elders.iter().find(|(_, theirs)| find(theirs, name).as_ref() == Some(&own));
+                owner.map_or(NamespaceState::New, |(name, _)| NamespaceState::Container((*name).to_owned()))
+            }
             // A kernel without it.
             (None, None) => continue,
             _ => return Err(format!("ns/{name} can be read of one of container and host only")),
@@ -220,7 +245,7 @@ mod tests {
         ProcessText {
             status: STATUS.to_owned(),
             uid_map: "         0       2000       1000\n".to_owned(),
-            namespaces: vec![("pid".into(), "pid:[2]".into()), ("user".into(), "user:[1]".into())],
+            namespaces: vec![("pid".into(), "pid:[2]".into()), ("user".into(), "user:[2]".into())],
             host_namespaces: vec![("pid".into(), "pid:[1]".into()), ("user".into(), "user:[1]".into())],
             mountinfo: "36 35 98:0 /a\\040b /mnt rw,nosuid master:1 - ext4 /dev/vda ro,size=5\n".to_owned(),
             limits: "Limit   Soft Limit  Hard Limit  Units\nMax open files            64    unlimited    files\n"
@@ -232,12 +257,12 @@ mod tests {
 
     #[test]
     fn a_process_is_understood() {
-        let facts = parse_process(&text()).expect("understood");
+        let facts = parse_process(&text(), &[]).expect("understood");
         assert_eq!((facts.uid, facts.gid, facts.groups), (2000, 7, vec![6667, 20]));
         assert_eq!(facts.capabilities.bounding, CapSet(0xa804_25fb));
         assert_eq!(facts.seccomp, Seccomp::Filter);
         assert_eq!(facts.uid_map, [IdMap { inside: 0, outside: 2000, count: 1000 }]);
-        assert_eq!(facts.namespaces, [(Namespace::Pid, NamespaceState::New), (Namespace::User, NamespaceState::Host)]);
+        assert_eq!(facts.namespaces, [(Namespace::Pid, NamespaceState::New), (Namespace::User, NamespaceState::New)]);
         assert_eq!(facts.mounts[0].root, "/a b");
         assert_eq!(facts.mounts[0].options, ["rw", "nosuid"]);
         assert_eq!(facts.mounts[0].super_options, ["ro", "size=5"]);
@@ -246,9 +271,29 @@ mod tests {
     }
 
     #[test]
+    fn who_is_in_the_hosts_user_namespace_has_its_ids() {
+        let mut text = text();
+        text.namespaces.clone_from(&text.host_namespaces);
+        assert_eq!(parse_process(&text, &[]).expect("understood").uid_map, [WHOLE]);
+    }
+
+    #[test]
+    fn a_namespace_with_an_elders_identity_is_the_elders() {
+        let mut text = text();
+        let users = text.host_namespaces.iter().find(|(name, _)| name == "user").expect("the host's").clone();
+        text.namespaces.retain(|(name, _)| name != "user");
+        text.namespaces.push(users.clone());
+        let theirs = [("pid".to_owned(), "pid:[2]".to_owned()), users];
+        let facts = parse_process(&text, &[("a", &theirs)]).expect("understood");
+        let shared = NamespaceState::Container("a".to_owned());
+        // What both have of the host is the host's.
+        assert_eq!(facts.namespaces, [(Namespace::Pid, shared), (Namespace::User, NamespaceState::Host)]);
+    }
+
+    #[test]
     fn a_line_that_is_missing_is_named() {
         let mut text = text();
         text.status = text.status.replace("CapBnd", "CapBound");
-        assert_eq!(parse_process(&text), Err("status: no line CapBnd".to_owned()));
+        assert_eq!(parse_process(&text, &[]), Err("status: no line CapBnd".to_owned()));
     }
 }

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::Tally;
 use crate::{
     engine::{ContainerState, Facts, Kind},
-    host::{CgroupVersion, Machine},
-    observe::{CapSets, Outcome, ProcessFacts, RefusedPhase, map_lines},
+    host::{CgroupVersion, Machine, lab::Obstacle},
+    observe::{CapSets, Outcome, ProcessFacts, RefusedPhase, Resources, map_lines},
     result::{CaseResult, StepResult, Verdict},
-    scenario::{Diagnostic, describe},
+    scenario::{Invalid, describe, model::Scenario},
 };
 
 /// The whole document.
@@ -36,27 +36,33 @@ pub fn host(machine: &Machine) -> Value {
         "kernel": machine.kernel,
         "uid": machine.uid,
         "bounding": machine.bounding.names(),
-        "cgroup": match machine.cgroup {
+        "cgroup": match machine.cgroups.version() {
             CgroupVersion::V1 => "v1",
             CgroupVersion::V2 => "v2",
             CgroupVersion::None => "none",
         },
         "userns": machine.userns,
+        "lab_host": {
+            "root": !machine.lab.is_made(),
+            "uids": map_lines(&machine.lab.uids),
+            "gids": map_lines(&machine.lab.gids),
+            "obstacle": machine.obstacle.as_ref().map(Obstacle::reason),
+        },
     })
 }
 
 /// A file that is no valid scenario.
 #[must_use]
-pub fn invalid(diagnostic: &Diagnostic, engine: Kind) -> Value {
+pub fn invalid(diagnostic: &Invalid, engine: Kind) -> Value {
     json!({
-        "scenario": diagnostic.scenario, "case": null, "engine": engine.name(), "verdict": "fail",
+        "scenario": diagnostic.scenario, "file": diagnostic.path, "line": diagnostic.line(), "case": null, "engine": engine.name(), "verdict": "fail",
         "reason": diagnostic.to_string(), "duration_ms": 0.0, "containers": {}, "steps": [],
     })
 }
 
 /// One case.
 #[must_use]
-pub fn result(result: &CaseResult) -> Value {
+pub fn result(scenario: &Scenario, result: &CaseResult) -> Value {
     let (verdict, reason) = match &result.verdict {
         Verdict::Pass => ("pass", Value::Null),
         Verdict::Fail(findings) => ("fail", json!(findings.join("\n"))),
@@ -76,6 +82,8 @@ pub fn result(result: &CaseResult) -> Value {
         .collect();
     json!({
         "scenario": result.scenario,
+        "title": scenario.title,
+        "file": scenario.path,
         "case": result.case,
         "engine": result.engine,
         "verdict": verdict,
@@ -113,18 +121,22 @@ fn step(step: &StepResult) -> Value {
         "stderr": if run { json!(step.seen.stderr.text) } else { Value::Null },
         "truncated": step.seen.stdout.cut || step.seen.stderr.cut,
         "facts": facts,
-        "ok": step.findings.is_empty() && step.because.as_ref().is_none_or(|because| because.flipped),
+        "ok": step.findings.is_empty() && step.because.as_ref().is_none_or(|because| because.holds),
         "findings": step.findings.iter().map(|finding| json!({"expected": finding.expected, "seen": finding.seen})).collect::<Vec<_>>(),
         "because": step.because.as_ref().map(|because| json!({
-            "control": describe::control(&because.control),
+            "control": describe::decided(&because.controls),
+            "controls": because.controls.iter().map(describe::control).collect::<Vec<_>>(),
             "change": because.change,
-            "flipped": because.flipped,
+            // One of none holds where nothing flipped.
+            "flipped": because.holds != because.controls.is_empty(),
+            "holds": because.holds,
             "outcome": outcome(&because.outcome),
         })),
     })
 }
 
-fn outcome(outcome: &Outcome) -> Value {
+/// An outcome.
+pub(super) fn outcome(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Allowed => json!({"kind": "allowed"}),
         Outcome::Denied { errno, call } => json!({"kind": "denied", "errno": errno.to_string(), "call": call}),
@@ -173,6 +185,7 @@ fn process(facts: &ProcessFacts) -> Value {
     json!({
         "capabilities": sets(&facts.capabilities),
         "uid": facts.uid,
+        "real_uid": facts.real_uid,
         "gid": facts.gid,
         "groups": facts.groups,
         "uid_map": map_lines(&facts.uid_map),
@@ -182,9 +195,19 @@ fn process(facts: &ProcessFacts) -> Value {
         "namespaces": namespaces,
         "mounts": mounts,
         "limits": limits,
+        "resources": facts.resources.map(resources),
         "command": facts.command,
         "hostname": if facts.hostname.is_empty() { Value::Null } else { json!(facts.hostname) },
         "processes": processes,
+    })
+}
+
+/// In the runtime-spec's words.
+fn resources(resources: Resources) -> Value {
+    json!({
+        "pids": resources.pids.map(|limit| json!({"limit": amount(limit)})),
+        "memory": resources.memory.map(|limit| json!({"limit": amount(limit), "swap": resources.swap.map(amount)})),
+        "cpu": resources.cpu.map(|cpu| json!({"quota": amount(cpu.quota), "period": cpu.period})),
     })
 }
 

@@ -1,7 +1,18 @@
 //! Results for people and for programs. With cli/ the only code that prints.
 
+pub mod config;
+pub mod github;
+pub mod harden;
+pub mod html;
 pub mod json;
+pub mod junit;
+pub mod outcome;
 pub mod pretty;
+pub mod sarif;
+pub mod screen;
+pub mod story;
+pub mod tap;
+pub mod why;
 
 use crate::result::{CaseResult, Verdict};
 
@@ -29,6 +40,15 @@ impl Tally {
             Verdict::Skip(_) => self.skipped += 1,
             Verdict::Error(_) => self.errored += 1,
         }
+    }
+
+    /// All of another's.
+    pub fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.errored += other.errored;
+        self.invalid += other.invalid;
     }
 
     /// Exit status of the whole: 2 an invalid scenario, 1 a failed one, 3 something that could not be observed, 0.

@@ -1,6 +1,7 @@
 //! For people: a line a scenario, and for what is not as expected everything that is needed to understand it.
 
 use std::{
+    env,
     fmt::Write as _,
     io::{self, IsTerminal, Write},
     time::{Duration, Instant},
@@ -11,14 +12,16 @@ use crate::{
     engine::ContainerState,
     observe::{CapSets, Outcome},
     result::{CaseResult, Skip, Verdict},
-    scenario::{Diagnostic, model::Scenario},
+    scenario::{Invalid, model::Scenario},
+    terminal,
+    text::wrap,
 };
 
-const GREEN: &str = "\x1b[32m";
-const RED: &str = "\x1b[31;1m";
-const YELLOW: &str = "\x1b[33m";
-const DIM: &str = "\x1b[2m";
-const PLAIN: &str = "\x1b[0m";
+pub(super) const GREEN: &str = "\x1b[32m";
+pub(super) const RED: &str = "\x1b[31;1m";
+pub(super) const YELLOW: &str = "\x1b[33m";
+pub(super) const DIM: &str = "\x1b[2m";
+pub(super) const PLAIN: &str = "\x1b[0m";
 
 /// A scenario and case as they are named everywhere: `area/name[cap=KILL]`.
 #[must_use]
@@ -32,7 +35,44 @@ pub fn name(scenario: &str, case: Option<&str>) -> String {
 /// Everything that is needed to understand a case that is not as expected; empty for one that is.
 #[must_use]
 pub fn failure(scenario: &Scenario, result: &CaseResult) -> String {
+    format!("{}{}", findings(scenario, result), circumstances(result))
+}
+
+/// The same in colours, after a line that says which case it is; nothing of one that is as expected.
+#[must_use]
+pub fn told(scenario: &Scenario, result: &CaseResult) -> Vec<String> {
+    let word = match &result.verdict {
+        Verdict::Fail(_) => "FAIL ",
+        Verdict::Error(_) => "ERROR",
+        Verdict::Pass | Verdict::Skip(_) => return Vec::new(),
+    };
+    let name = name(&result.scenario, result.case.as_deref());
+    let head = format!("{RED}{word}{PLAIN} {name}  {DIM}{}{PLAIN}", scenario.title);
+    let findings = findings(scenario, result);
+    let (file, findings) = findings.split_once('\n').unwrap_or_default();
+    let set_in = |line: &str| format!("      {line}");
+    let dim = |line: &str| format!("      {DIM}{line}{PLAIN}");
+    [head, dim(file)]
+        .into_iter()
+        .chain(findings.lines().map(set_in))
+        .chain(circumstances(result).lines().map(dim))
+        .collect()
+}
+
+/// A line of [`told`] as a terminal of so many columns has it.
+#[must_use]
+pub fn fitted(line: &str, columns: usize) -> Vec<String> {
+    let plain = anstream::adapter::strip_str(line).to_string();
+    let indent = plain.len() - plain.trim_start().len();
+    // Under the name, or under the text.
+    let is_verdict = ["pass ", "skip ", "FAIL ", "ERROR "].iter().any(|word| plain.starts_with(word));
+    wrap(line, columns, if is_verdict { 6 } else { indent + 2 })
+}
+
+/// The file, and what is otherwise.
+fn findings(scenario: &Scenario, result: &CaseResult) -> String {
     let (word, findings) = match &result.verdict {
+        Verdict::Fail(findings) if result.is_unreviewed => ("not reviewed yet", findings),
         Verdict::Fail(findings) => ("expected otherwise", findings),
         Verdict::Error(findings) => ("could not be observed", findings),
         Verdict::Pass | Verdict::Skip(_) => return String::new(),
@@ -45,7 +85,15 @@ pub fn failure(scenario: &Scenario, result: &CaseResult) -> String {
             let _ = writeln!(text, "    {line}");
         }
     }
-    // Of the effective config what decides most often; the picture has all of it.
+    text
+}
+
+/// Of the effective config what decides most often; the picture has all of it.
+fn circumstances(result: &CaseResult) -> String {
+    let mut text = String::new();
+    if matches!(result.verdict, Verdict::Pass | Verdict::Skip(_)) {
+        return text;
+    }
     for (container, state) in &result.containers {
         if let ContainerState::Running(facts) = state {
             let CapSets { effective, bounding, .. } = facts.capabilities;
@@ -69,6 +117,25 @@ pub fn failure(scenario: &Scenario, result: &CaseResult) -> String {
     text
 }
 
+/// How many of each, in colours that say which of them matter.
+#[must_use]
+pub fn counts(tally: &Tally) -> String {
+    let count = |count: usize, words: &str, color: &str| match count {
+        0 => format!("0 {words}"),
+        count => format!("{color}{count} {words}{PLAIN}"),
+    };
+    let mut words =
+        [(tally.passed, "passed", GREEN), (tally.failed, "failed", RED), (tally.skipped, "skipped", YELLOW)]
+            .map(|(number, words, color)| count(number, words, color))
+            .join(", ");
+    for (number, what) in [(tally.errored, "could not be observed"), (tally.invalid, "invalid")] {
+        if number > 0 {
+            let _ = write!(words, ", {}", count(number, what, RED));
+        }
+    }
+    words
+}
+
 /// Prints results as they come.
 pub struct Reporter {
     out: anstream::AutoStream<io::Stdout>,
@@ -76,6 +143,10 @@ pub struct Reporter {
     total: usize,
     seen: usize,
     progress: bool,
+    /// Of standard error.
+    colors: bool,
+    /// Of the terminal, where it is one.
+    columns: Option<usize>,
     /// The scenario whose cases are coming in: name, how many passed, how long they took.
     open: Option<(String, usize, Duration)>,
     skipped: Vec<(Skip, Vec<String>)>,
@@ -90,14 +161,19 @@ impl Reporter {
             started: Instant::now(),
             total,
             seen: 0,
-            progress: io::stdout().is_terminal() && io::stderr().is_terminal(),
+            // One that is dumb cannot take back what it has shown.
+            progress: io::stdout().is_terminal()
+                && io::stderr().is_terminal()
+                && env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            colors: anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never,
+            columns: terminal::is_there_to_read().then(|| usize::from(terminal::size().columns)),
             open: None,
             skipped: Vec::new(),
         }
     }
 
     /// A file that is no valid scenario.
-    pub fn invalid(&mut self, diagnostic: &Diagnostic) {
+    pub fn invalid(&mut self, diagnostic: &Invalid) {
         self.close();
         self.line(&format!("{RED}invalid{PLAIN} {}\n{diagnostic}\n", diagnostic.scenario));
     }
@@ -125,15 +201,15 @@ impl Reporter {
             }
             Verdict::Fail(_) | Verdict::Error(_) => {
                 self.close();
-                let word = if matches!(result.verdict, Verdict::Fail(_)) { "FAIL " } else { "ERROR" };
-                self.line(&format!("{RED}{word}{PLAIN} {name}  {DIM}{}{PLAIN}", scenario.title));
-                for line in failure(scenario, result).lines() {
-                    self.line(&format!("      {line}"));
-                }
+                told(scenario, result).iter().for_each(|line| self.line(line));
             }
         }
         if self.progress {
-            eprint!("\r\x1b[K{DIM}{} of {}  {name}{PLAIN}\r", self.seen, self.total);
+            // A line that goes over into the next cannot be taken back.
+            let text: String = format!("{} of {}  {name}", self.seen, self.total);
+            let text: String = text.chars().take(self.columns.unwrap_or(80).saturating_sub(1)).collect();
+            let (dim, plain) = if self.colors { (DIM, PLAIN) } else { ("", "") };
+            eprint!("\r\x1b[K{dim}{text}{plain}\r");
         }
     }
 
@@ -152,21 +228,13 @@ impl Reporter {
                 || "nothing on this machine changes that".to_owned(),
                 |remedy| format!("to run {}: {remedy}", if names.len() == 1 { "it" } else { "them" }),
             );
-            self.line(&format!("\n{YELLOW}{} skipped{PLAIN}, {}; {remedy}", names.len(), skip.reason));
+            self.line(&format!("\n{YELLOW}{} skipped{PLAIN}, {}", names.len(), skip.reason));
+            self.line(&format!("  {remedy}"));
             for name in names {
-                self.line(&format!("  {name}"));
+                self.line(&format!("  {DIM}{name}{PLAIN}"));
             }
         }
-        let color = if tally.exit_code() == 0 { GREEN } else { RED };
-        let mut words =
-            format!("\n{color}{} passed{PLAIN}, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
-        if tally.errored > 0 {
-            let _ = write!(words, ", {RED}{} could not be observed{PLAIN}", tally.errored);
-        }
-        if tally.invalid > 0 {
-            let _ = write!(words, ", {RED}{} invalid{PLAIN}", tally.invalid);
-        }
-        self.line(&format!("{words} in {:.2} s", self.started.elapsed().as_secs_f64()));
+        self.line(&format!("\n{} in {:.2} s", counts(tally), self.started.elapsed().as_secs_f64()));
     }
 
     /// The line of the scenario whose cases came in.
@@ -182,7 +250,12 @@ impl Reporter {
         if self.progress {
             eprint!("\r\x1b[K");
         }
-        // Nobody reads on where standard output is closed; the exit status still says how it went.
-        let _ = writeln!(self.out, "{text}");
+        for line in text.split('\n') {
+            let lines = self.columns.map_or_else(|| vec![line.to_owned()], |columns| fitted(line, columns));
+            for line in lines {
+                // Nobody reads on where standard output is closed; the exit status still says how it went.
+                let _ = writeln!(self.out, "{line}");
+            }
+        }
     }
 }

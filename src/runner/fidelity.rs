@@ -1,9 +1,12 @@
 //! What an engine is known to do otherwise, each a row of docs/fidelity.md under the same name. Nothing else may differ.
 
+use caplab_init::wire::IdMap;
+
 use crate::{
-    engine::Kind,
+    engine::{ContainerJob, ContainerState, Facts, Job, Kind, Observation, StepJobKind},
+    observe::{Namespace, ProcessFacts},
     result::Skip,
-    scenario::model::{Action, Case},
+    scenario::model::{Action, Case, Container, Owner, Preset},
 };
 
 /// A difference that is known.
@@ -14,26 +17,160 @@ struct Difference {
     engines: &'static [Kind],
     /// Why, in a line.
     reason: &'static str,
-    /// Whether a case would see it.
-    sees: fn(&Case) -> bool,
+    /// What is done about it.
+    remedy: Remedy,
 }
 
-const KNOWN: [Difference; 1] = [Difference {
-    name: "exec-nofile",
-    engines: &[Kind::Runc],
-    reason: "runc built with Go 1.19 may raise the soft limit of open files of what it executes to the hard one",
-    sees: |case| {
-        case.steps.iter().any(|step| match &step.action {
-            Action::Inspect(facts) => {
-                facts.limits.iter().any(|limit| limit.name == "nofile" && limit.soft != limit.hard)
-            }
-            _ => false,
-        })
+/// What is done about a difference.
+enum Remedy {
+    /// A case that would see it says nothing about this engine.
+    Skip(fn(&Case) -> bool),
+    /// A fact that no outcome depends on is told as the preset has it.
+    Tell(fn(&ContainerJob, Seen<'_>)),
+}
+
+/// A process that was looked at.
+struct Seen<'a> {
+    facts: &'a mut ProcessFacts,
+    /// The groups that it was asked to have, where it was executed as another user than the container's.
+    asked_groups: Option<&'a [u32]>,
+}
+
+const KNOWN: [Difference; 8] = [
+    Difference {
+        name: "exec-nofile",
+        engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
+        reason: "runc built with Go 1.19 may raise the soft limit of open files of what it executes to the hard one",
+        remedy: Remedy::Skip(|case| {
+            case.steps.iter().any(|step| match &step.action {
+                Action::Inspect(facts) => {
+                    facts.limits.iter().any(|limit| limit.name == "nofile" && limit.soft != limit.hard)
+                }
+                _ => false,
+            })
+        }),
     },
-}];
+    Difference {
+        name: "mount-or-bind",
+        engines: &[Kind::Crun],
+        reason: "where the kernel refuses a new /proc or /dev/mqueue crun binds the host's own, and makes the container",
+        remedy: Remedy::Skip(|case| {
+            case.containers.iter().any(|one| {
+                let shares = |which| matches!(one.sharing.owner(which), Owner::Container(_));
+                !(one.uidmap.is_empty() && one.gidmap.is_empty()) && (shares(Namespace::Pid) || shares(Namespace::Ipc))
+            })
+        }),
+    },
+    Difference {
+        name: "bind-options",
+        engines: &[Kind::Crun],
+        reason: "in a user namespace crun forgets nosuid, nodev and noexec of a bind that is not read-only, such as a shared /dev/shm",
+        remedy: Remedy::Skip(|case| {
+            let mapped = case.containers.iter().filter(|one| one.has_user_namespace());
+            mapped.into_iter().any(|owner| {
+                let name = Owner::Container(owner.name.clone());
+                case.containers.iter().any(|one| *one.sharing.owner(Namespace::Ipc) == name)
+            })
+        }),
+    },
+    Difference {
+        name: "tmpfs-asked-mode",
+        engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
+        reason: "runc 1.1 lays the mode of the directory that a tmpfs covers over the one that was asked for",
+        remedy: Remedy::Skip(|case| {
+            let mut tmpfs = case.containers.iter().flat_map(|one| &one.tmpfs);
+            tmpfs.any(|one| one.options.iter().any(|word| word.starts_with("mode=")))
+        }),
+    },
+    Difference {
+        name: "map-in-pieces",
+        engines: &[Kind::Podman],
+        reason: "podman 4.3 fails to mount the root of a container whose id map has lines that do not follow each other",
+        remedy: Remedy::Skip(|case| case.containers.iter().any(|one| in_pieces(&one.uidmap) || in_pieces(&one.gidmap))),
+    },
+    Difference {
+        name: "dev-noexec",
+        engines: &[Kind::Podman],
+        reason: "podman mounts /dev noexec, and no flag of it changes that",
+        remedy: Remedy::Tell(|job, seen| {
+            let dev = seen.facts.mounts.iter_mut().filter(|mount| mount.target == "/dev" && mount.fstype == "tmpfs");
+            if job.asked.preset == Preset::Docker {
+                dev.for_each(|mount| mount.options.retain(|word| word != "noexec"));
+            }
+        }),
+    },
+    Difference {
+        name: "exec-groups",
+        engines: &[Kind::Podman],
+        reason: "podman exec -u gives no supplementary groups, docker exec -u the primary one, which opens nothing more",
+        remedy: Remedy::Tell(|job, seen| {
+            if let (Preset::Docker, Some(asked), []) = (job.asked.preset, seen.asked_groups, &seen.facts.groups[..])
+                && asked == [seen.facts.gid]
+            {
+                seen.facts.groups = asked.to_vec();
+            }
+        }),
+    },
+    Difference {
+        name: "exec-added-groups",
+        engines: &[Kind::Podman],
+        reason: "podman exec -u gives none of the groups of `group_add`, docker exec -u all of them",
+        remedy: Remedy::Skip(|case| {
+            let adds = |one: &Container| one.preset == Preset::Docker && !one.group_add.is_empty();
+            case.steps.iter().any(|step| step.as_user.is_some() && adds(&case.containers[step.within]))
+        }),
+    },
+];
+
+/// Whether a line of a map does not go on where the one before it ends, inside and outside (containers/storage, idtools
+/// IsContiguous).
+fn in_pieces(map: &[IdMap]) -> bool {
+    map.windows(2).any(|lines| {
+        let follows = |one: u32, next: u32| u64::from(one) + u64::from(lines[0].count) == u64::from(next);
+        !(follows(lines[0].inside, lines[1].inside) && follows(lines[0].outside, lines[1].outside))
+    })
+}
+
+fn of(engine: Kind) -> impl Iterator<Item = &'static Difference> {
+    KNOWN.iter().filter(move |one| one.engines.contains(&engine))
+}
 
 /// Why a case says nothing about this engine; `None` where it does.
 pub(super) fn known(engine: Kind, case: &Case) -> Option<Skip> {
-    let found = KNOWN.iter().find(|one| one.engines.contains(&engine) && (one.sees)(case))?;
+    let found = of(engine).find(|one| matches!(one.remedy, Remedy::Skip(sees) if sees(case)))?;
     Some(Skip { reason: format!("{engine} differs here ({}): {}", found.name, found.reason), remedy: None })
+}
+
+/// Tells facts in which an engine is known to differ as the presets have them.
+pub(super) fn tell(engine: Kind, job: &Job, seen: &mut Observation) {
+    let rules: Vec<_> = of(engine)
+        .filter_map(|one| match one.remedy {
+            Remedy::Tell(tell) => Some(tell),
+            Remedy::Skip(_) => None,
+        })
+        .collect();
+    let tell = |container: &ContainerJob, facts: &mut ProcessFacts, asked_groups: Option<&[u32]>| {
+        for rule in &rules {
+            rule(container, Seen { facts, asked_groups });
+        }
+    };
+    for (container, state) in job.containers.iter().zip(&mut seen.containers) {
+        if let ContainerState::Running(facts) = state {
+            tell(container, facts, None);
+        }
+    }
+    for (step, seen) in job.steps.iter().zip(&mut seen.steps) {
+        match (&step.kind, &mut seen.facts) {
+            (StepJobKind::Exec { container, process, as_user, .. }, Some(Facts::Process(facts))) => {
+                let groups = process.user().additional_gids().as_deref().filter(|_| as_user.is_some());
+                tell(&job.containers[*container], facts, groups);
+            }
+            (StepJobKind::HostProcess { container }, Some(Facts::HostProcess(lineage))) => {
+                if let Some(facts) = lineage.first_mut() {
+                    tell(&job.containers[*container], facts, None);
+                }
+            }
+            _ => {}
+        }
+    }
 }

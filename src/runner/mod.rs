@@ -4,7 +4,9 @@ mod case;
 mod compare;
 mod fidelity;
 mod pool;
+mod rootless;
 
-pub use case::{Context, run};
+pub use case::{Context, run, unfit};
 pub use compare::{Absent, Compared, Row, compare};
 pub use pool::{Outcome, Warm, run_all};
+pub use rootless::beyond;

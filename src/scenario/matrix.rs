@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 
 use super::{
-    diagnostic::Fault,
+    diagnostic::{Fault, Place},
+    format,
+    problems::Problems,
     read::{Fields, list_of_text},
     tree::{Key, Node, Value},
 };
+use crate::text::nearest;
 
 /// Cells beyond this make no test suite.
 const MAX_CELLS: usize = 1000;
@@ -15,50 +18,62 @@ const MAX_CELLS: usize = 1000;
 pub(super) type Cell = Vec<(String, String)>;
 
 /// The cells of a `matrix:`.
-pub(super) fn cells(node: &Node) -> Result<Vec<Cell>, Fault> {
+pub(super) fn cells(node: &Node, problems: &Problems) -> Result<Vec<Cell>, Fault> {
+    let fields = Fields::any(node, "matrix", problems)?;
+    let before = problems.count();
+    let variables: Vec<_> =
+        fields.all().iter().filter_map(|(key, values)| problems.ok(variable(key, values, problems))).collect();
+    if problems.count() > before {
+        return Err(Fault::told());
+    }
     let mut cells: Vec<Cell> = vec![Vec::new()];
-    let fields = Fields::any(node, "matrix")?;
-    for (key, values) in fields.all() {
-        if key.text.is_empty() || !key.text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
-            return Err(Fault::new(key.at, format!("`{}` is no name for a variable", key.text))
-                .help("letters, digits and underscores"));
-        }
-        let texts = list_of_text(values)?;
-        if texts.is_empty() {
-            return Err(
-                Fault::new(values.at, format!("`{}` has no values", key.text)).help("a matrix of nothing has no cells")
-            );
-        }
-        let mut seen = HashSet::new();
-        for (text, at) in &texts {
-            if !seen.insert(text) {
-                return Err(Fault::new(*at, format!("`{text}` is there twice")).help("two cells cannot have one name"));
-            }
-            if text.contains([',', '=', '[', ']', '\n']) {
-                return Err(Fault::new(
-                    *at,
-                    "a value of a matrix names its cell, and cannot hold , = [ ] or a line break",
-                ));
-            }
+    for (name, values) in &variables {
+        if cells.len() * values.len() > MAX_CELLS {
+            return Err(Fault::new(node.at, format!("more than {MAX_CELLS} cells"))
+                .help("every value is combined with every other: several scenarios ask less and say more"));
         }
         cells = cells
             .iter()
             .flat_map(|cell| {
-                texts.iter().map(move |(text, _)| {
+                values.iter().map(move |value| {
                     let mut cell = cell.clone();
-                    cell.push((key.text.clone(), text.clone()));
+                    cell.push((name.clone(), value.clone()));
                     cell
                 })
             })
             .collect();
-        if cells.len() > MAX_CELLS {
-            return Err(Fault::new(node.at, format!("more than {MAX_CELLS} cells")));
-        }
     }
     if cells == [Vec::new()] {
         return Err(Fault::new(node.at, "an empty matrix").help("leave `matrix:` away, or give it a variable"));
     }
     Ok(cells)
+}
+
+/// A variable and its values.
+fn variable(key: &Key, values: &Node, problems: &Problems) -> Result<(String, Vec<String>), Fault> {
+    if key.text.is_empty() || !key.text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+        return Err(Fault::new(key.at, format!("`{}` is no name for a variable", key.text))
+            .help("letters, digits and underscores"));
+    }
+    let texts = list_of_text(values)?;
+    if texts.is_empty() {
+        return Err(
+            Fault::new(values.at, format!("`{}` has no values", key.text)).help("a matrix of nothing has no cells")
+        );
+    }
+    let mut seen = HashSet::new();
+    for (text, at) in &texts {
+        if !seen.insert(text) {
+            problems.tell(Fault::new(*at, format!("`{text}` is there twice")).help("two cells cannot have one name"));
+        }
+        if text.contains([',', '=', '[', ']', '\n']) {
+            problems.tell(
+                Fault::new(*at, "a value of a matrix cannot hold , = [ ] or a line break")
+                    .help("it names its cell, `area/name[cap=KILL]`: write what it stands for with a condition"),
+            );
+        }
+    }
+    Ok((key.text.clone(), texts.into_iter().map(|(text, _)| text).collect()))
 }
 
 /// `cap=KILL,user=root`.
@@ -70,11 +85,12 @@ pub(super) fn name(cell: &Cell) -> String {
 pub(super) struct Substitution<'a> {
     cell: &'a Cell,
     used: HashSet<String>,
+    problems: &'a Problems,
 }
 
 impl<'a> Substitution<'a> {
-    pub(super) fn new(cell: &'a Cell) -> Self {
-        Self { cell, used: HashSet::new() }
+    pub(super) fn new(cell: &'a Cell, problems: &'a Problems) -> Self {
+        Self { cell, used: HashSet::new(), problems }
     }
 
     /// The variables that stood somewhere.
@@ -83,30 +99,45 @@ impl<'a> Substitution<'a> {
     }
 
     /// The document of the cell.
-    pub(super) fn apply(&mut self, node: &Node, within: Option<&str>) -> Result<Node, Fault> {
+    pub(super) fn apply(&mut self, node: &Node, within: Option<&str>) -> Node {
         let value = match &node.value {
-            Value::Scalar { text, plain } => Value::Scalar { text: self.text(node, text, within)?, plain: *plain },
-            Value::List(items) => {
-                Value::List(items.iter().map(|item| self.apply(item, within)).collect::<Result<_, _>>()?)
+            Value::Scalar { text, plain } => match self.text(node.at, text, within) {
+                Some(text) => Value::Scalar { text, plain: *plain },
+                None => Value::Broken,
+            },
+            Value::List(items) => Value::List(items.iter().map(|item| self.apply(item, within)).collect()),
+            Value::Map(_) if matches!(within, Some("expect" | "inspect" | "because")) && is_conditional(node) => {
+                return self.decided(node, within).unwrap_or(Node { at: node.at, value: Value::Broken });
             }
-            Value::Map(_) if within == Some("expect") && is_conditional(node) => return self.decide(node),
-            Value::Map(entries) => Value::Map(
-                entries
-                    .iter()
-                    .map(|(key, value)| {
-                        // What stands under run is a shell's: its own ${…} are left to it.
-                        let within = if within == Some("run") { "run" } else { key.text.as_str() };
-                        let text =
-                            self.text(&Node { at: key.at, value: Value::List(Vec::new()) }, &key.text, Some(within))?;
-                        Ok((Key { at: key.at, text }, self.apply(value, Some(within))?))
-                    })
-                    .collect::<Result<_, Fault>>()?,
-            ),
+            Value::Map(entries) => Value::Map(self.entries(entries, within)),
+            Value::Broken => Value::Broken,
         };
-        Ok(Node { at: node.at, value })
+        Node { at: node.at, value }
     }
 
-    fn text(&mut self, node: &Node, text: &str, within: Option<&str>) -> Result<String, Fault> {
+    fn entries(&mut self, entries: &[(Key, Node)], within: Option<&str>) -> Vec<(Key, Node)> {
+        let mut done: Vec<(Key, Node)> = Vec::new();
+        for (key, value) in entries {
+            // What stands under run is a shell's: its own ${…} are left to it.
+            let within = if within == Some("run") { "run" } else { key.text.as_str() };
+            let Some(text) = self.text(key.at, &key.text, Some(within)) else { continue };
+            if text != key.text && done.iter().any(|(other, _)| other.text == text) {
+                let fault = Fault::new(key.at, format!("`{}` becomes a second `{text}`", key.text));
+                self.problems.tell(fault.help("only one can be meant"));
+                continue;
+            }
+            let value = match within {
+                // Where its condition does not hold and it says nothing else, nothing is said.
+                "because" if is_conditional(value) => self.decided(value, Some(within)),
+                _ => Some(self.apply(value, Some(within))),
+            };
+            done.extend(value.map(|value| (Key { at: key.at, text }, value)));
+        }
+        done
+    }
+
+    /// Nothing where a variable is not known, which is told.
+    fn text(&mut self, at: Place, text: &str, within: Option<&str>) -> Option<String> {
         let mut done = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
@@ -122,44 +153,87 @@ impl<'a> Substitution<'a> {
                 }
                 None if within == Some("run") => done.push_str(&format!("${{{name}}}")),
                 None => {
-                    let known: Vec<_> = self.cell.iter().map(|(variable, _)| variable.as_str()).collect();
-                    let help = if known.is_empty() {
-                        "the scenario has no matrix".to_owned()
-                    } else {
-                        format!("the matrix has {}", known.join(", "))
-                    };
-                    return Err(Fault::new(node.at, format!("no variable `{name}`")).help(help));
+                    let fault = Fault::new(at, format!("no variable `{name}`"));
+                    self.unknown(name, fault);
+                    return None;
                 }
             }
             rest = after;
         }
         done.push_str(rest);
-        Ok(done)
+        Some(done)
     }
 
-    /// `{if: {cap: [A, B]}, then: …, else: …}`.
-    fn decide(&mut self, node: &Node) -> Result<Node, Fault> {
-        let fields = Fields::of(node, "a conditional expect", &["if", "then", "else"])?;
-        let condition = fields.required("if")?;
-        let conditions = Fields::any(condition, "if")?;
-        let mut holds = true;
-        for (variable, values) in conditions.all() {
-            let Some((_, value)) = self.cell.iter().find(|(name, _)| *name == variable.text) else {
-                return Err(Fault::new(variable.at, format!("`{}` is no variable of the matrix", variable.text))
-                    .help("a condition can only ask for the cell, never for what happens at run time"));
-            };
-            self.used.insert(variable.text.clone());
-            let values = list_of_text(values)?;
-            holds &= values.iter().any(|(text, _)| text == value);
+    /// Tells that a variable is not known. The one that was meant is used then.
+    fn unknown(&mut self, name: &str, fault: Fault) {
+        let known: Vec<_> = self.cell.iter().map(|(variable, _)| variable.as_str()).collect();
+        let help = match nearest(name, known.iter().copied()) {
+            Some(meant) => {
+                self.used.insert(meant.to_owned());
+                format!("did you mean `{meant}`?")
+            }
+            None if known.is_empty() => "the scenario has no matrix".to_owned(),
+            None => format!("the matrix has {}", known.join(", ")),
+        };
+        self.problems.tell(fault.help(help));
+    }
+
+    /// `{if: {cap: [A, B]}, then: …, else: …}`; nothing where there is no `else` and it is asked for, or what is wrong was told.
+    fn decided(&mut self, node: &Node, within: Option<&str>) -> Option<Node> {
+        let broken = Node { at: node.at, value: Value::Broken };
+        let decided = self.decide(node, within);
+        match self.problems.ok(decided) {
+            Some(arm) => arm,
+            None => Some(broken),
         }
+    }
+
+    fn decide(&mut self, node: &Node, within: Option<&str>) -> Result<Option<Node>, Fault> {
+        let problems = self.problems;
+        let optional = within == Some("because");
+        let map = if optional { &format::file::CONDITION_OF_BECAUSE } else { &format::file::CONDITION };
+        let fields = Fields::of(node, map, problems)?;
+        let condition = fields.need("if", |node| self.holds(node));
+        let (then, otherwise) = (
+            fields.need("then", Ok),
+            match optional {
+                true => Ok(fields.get("else")),
+                false => fields.need("else", Ok).map(Some),
+            },
+        );
+        // Both arms are read, so that a mistake in one is found in any cell.
+        let then = then.map(|node| self.apply(node, within));
+        let otherwise = otherwise.map(|node| node.map(|node| self.apply(node, within)));
+        if condition? { then.map(Some) } else { otherwise }
+    }
+
+    fn holds(&mut self, condition: &Node) -> Result<bool, Fault> {
+        let conditions = Fields::any(condition, "if", self.problems)?;
         if conditions.all().is_empty() {
             return Err(Fault::new(condition.at, "an empty condition").help("`if: {cap: [CHOWN, FOWNER]}`"));
         }
-        let (then, otherwise) = (fields.required("then")?, fields.required("else")?);
-        // Both arms are read, so that a mistake in one is found in any cell.
-        let then = self.apply(then, Some("expect"))?;
-        let otherwise = self.apply(otherwise, Some("expect"))?;
-        Ok(if holds { then } else { otherwise })
+        let mut holds = true;
+        for (variable, values) in conditions.all() {
+            match self.cell.iter().find(|(name, _)| *name == variable.text) {
+                Some((_, value)) => {
+                    self.used.insert(variable.text.clone());
+                    let values = list_of_text(values)?;
+                    holds &= values.iter().any(|(text, _)| text == value);
+                }
+                None => {
+                    let fault = Fault::new(variable.at, format!("`{}` is no variable of the matrix", variable.text));
+                    if nearest(&variable.text, self.cell.iter().map(|(name, _)| name.as_str())).is_some() {
+                        self.unknown(&variable.text, fault);
+                    } else {
+                        self.problems.tell(
+                            fault.help("a condition can only ask for the cell, never for what happens at run time"),
+                        );
+                    }
+                    return Err(Fault::told());
+                }
+            }
+        }
+        Ok(holds)
     }
 }
 

@@ -1,13 +1,28 @@
 //! What an author writes: strict raw types, then validated ones. Nothing behind this stage re-checks input.
 
+mod beside;
 pub mod describe;
 mod diagnostic;
 pub mod discover;
+pub mod dockerfile;
+pub mod edit;
+pub mod expect;
+pub mod fixture;
+mod format;
+pub mod image;
 mod load;
 mod matrix;
 pub mod model;
+pub mod plain;
+mod problems;
 mod read;
+pub mod resources;
+pub mod sharing;
+pub mod step;
 mod tree;
+mod warn;
 
-pub use diagnostic::Diagnostic;
-pub use load::{load, read};
+pub use beside::Beside;
+pub use diagnostic::{Diagnostic, Invalid, Level};
+pub use format::{modeline, reference, schema};
+pub use load::{load, load_with, read};

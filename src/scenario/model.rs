@@ -1,16 +1,20 @@
 //! What a scenario says once it is known to be valid. Nothing behind these types checks them again.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc};
 
-use caplab_init::wire::{IdMap, Probe};
-use indexmap::IndexMap;
-use regex::Regex;
+use caplab_init::wire::IdMap;
 
-use crate::{
-    capability::{CapSet, Capability},
-    errno::{Errno, Signal},
-    observe::{Namespace, Stream},
+use crate::{capability::CapSet, engine::Kind, host::Controller, observe::Namespace, profile::ProfileFile};
+
+use super::Diagnostic;
+pub use super::expect::{
+    CapabilitiesExpect, Expect, FactsExpect, HostFileExpect, HostProcessExpect, Matcher, MountExpect, OutcomeExpect,
 };
+pub use super::fixture::{Host, HostDisk, HostFile, HostRuntime, HostSocket};
+pub use super::image::FromImage;
+pub use super::resources::{Limit, Resources};
+pub use super::sharing::{CgroupNamespace, OwnIpc, Owner, Sharing};
+pub use super::step::{Action, Because, Control, Step};
 
 /// One YAML file.
 #[derive(Debug, Clone)]
@@ -25,8 +29,12 @@ pub struct Scenario {
     pub source: Option<String>,
     /// Markdown for a reader.
     pub about: Option<String>,
+    /// The file as it was read, for verbs that say it in other words.
+    pub text: String,
     /// One without a matrix, else one per cell, in the order written.
     pub cases: Vec<Case>,
+    /// What it says that its author may not mean, by place.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One cell of a scenario's matrix: one test.
@@ -44,28 +52,6 @@ pub struct Case {
     pub requires: Vec<Requirement>,
 }
 
-/// The decoys that stand for the host, beyond the default ones.
-#[derive(Debug, Clone, Default)]
-pub struct Host {
-    /// Users of the fixture host's /etc/passwd: name and uid.
-    pub users: IndexMap<String, u32>,
-    /// Files by absolute path.
-    pub files: IndexMap<String, HostFile>,
-}
-
-/// One file of the fixture host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostFile {
-    /// Permission bits, 0644 where not said.
-    pub mode: u32,
-    /// Owner, 0 where not said.
-    pub uid: u32,
-    /// Group, 0 where not said.
-    pub gid: u32,
-    /// Content, empty where not said.
-    pub content: String,
-}
-
 /// A container as its author wrote it, in Compose's words.
 #[derive(Debug, Clone)]
 pub struct Container {
@@ -75,6 +61,8 @@ pub struct Container {
     pub preset: Preset,
     /// What it is made of.
     pub rootfs: Rootfs,
+    /// The image that it is made of in the place of that, or on it.
+    pub image: Option<FromImage>,
     /// docker's `--privileged`.
     pub privileged: bool,
     /// docker's `--cap-add`.
@@ -99,6 +87,20 @@ pub struct Container {
     pub no_new_privs: bool,
     /// security_opt: seccomp=unconfined.
     pub seccomp_unconfined: bool,
+    /// security_opt: seccomp=FILE, in the place of the preset's.
+    pub seccomp_profile: Option<Arc<ProfileFile>>,
+    /// security_opt: seccomp=runtime/default, a pod's `seccompProfile: {type: RuntimeDefault}`.
+    pub seccomp_runtime_default: bool,
+    /// What security_opt says about the paths of the kernel that are masked or read-only.
+    pub system_paths: SystemPaths,
+    /// docker's `--device`.
+    pub devices: Vec<Device>,
+    /// docker's `--device-cgroup-rule`.
+    pub device_cgroup_rules: Vec<DeviceRule>,
+    /// docker's `--shm-size`, in bytes; `None` is the preset's.
+    pub shm_size: Option<u64>,
+    /// docker's `--sysctl`: those of the container's own namespaces.
+    pub sysctls: Vec<(String, String)>,
     /// docker's `--hostname`.
     pub hostname: Option<String>,
     /// docker's `-e`.
@@ -107,22 +109,149 @@ pub struct Container {
     pub working_dir: Option<String>,
     /// What pid 1 is; `None` waits.
     pub command: Option<Vec<String>>,
-    /// docker's `--network`.
-    pub network: Network,
+    /// Whose namespaces it is in.
+    pub sharing: Sharing,
     /// docker's `--ulimit`.
     pub ulimits: Vec<Ulimit>,
+    /// Limits of its control groups.
+    pub resources: Resources,
+    /// The user of the fixture host who runs the engine, as rootless podman does; `None` is the host's root.
+    pub rootless: Option<String>,
     /// Whether it must start.
     pub expect: ContainerExpect,
-    /// Capabilities put into all five sets of every process whatever its user is. No key of the format sets
-    /// this: it is how counterfactual/ gives a capability to a user whom `cap_add` does not reach.
-    pub lifted: CapSet,
-    /// Capabilities taken out of all five sets of every process. No key of the format sets this either: it is how
-    /// counterfactual/ takes a capability away from a privileged container, which `cap_drop` does not reach.
-    pub withheld: CapSet,
-    /// Without the preset's device list; set by counterfactual/ alone.
-    pub all_devices: bool,
+    /// What no key of the format can say: set by counterfactual/ alone.
+    pub altered: Altered,
     /// Line of the file, counted from 1, for a message.
     pub line: usize,
+}
+
+/// Changes to the preset's masked and read-only paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SystemPaths {
+    /// docker's `systempaths=unconfined`, podman's `unmask=ALL`: none of the preset's.
+    pub unconfined: bool,
+    /// podman's `mask`: these too.
+    pub mask: Vec<String>,
+    /// podman's `unmask`: not these; `*` stands for part of a name.
+    pub unmask: Vec<String>,
+}
+
+impl Container {
+    /// docker's, of which nothing is said.
+    #[must_use]
+    pub fn of_docker(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            preset: Preset::Docker,
+            rootfs: Rootfs::Toolbox,
+            image: None,
+            privileged: false,
+            cap_add: CapList::default(),
+            cap_drop: CapList::default(),
+            user: None,
+            group_add: Vec::new(),
+            uidmap: Vec::new(),
+            gidmap: Vec::new(),
+            volumes: Vec::new(),
+            tmpfs: Vec::new(),
+            read_only: false,
+            no_new_privs: false,
+            seccomp_unconfined: false,
+            seccomp_profile: None,
+            seccomp_runtime_default: false,
+            system_paths: SystemPaths::default(),
+            devices: Vec::new(),
+            device_cgroup_rules: Vec::new(),
+            shm_size: None,
+            sysctls: Vec::new(),
+            hostname: None,
+            environment: Vec::new(),
+            working_dir: None,
+            command: None,
+            sharing: Sharing::default(),
+            ulimits: Vec::new(),
+            resources: Resources::default(),
+            rootless: None,
+            expect: ContainerExpect::Started,
+            altered: Altered::default(),
+            line: 0,
+        }
+    }
+
+    /// It has a user namespace of its own.
+    #[must_use]
+    pub fn has_user_namespace(&self) -> bool {
+        self.rootless.is_some() || !(self.uidmap.is_empty() && self.gidmap.is_empty())
+    }
+}
+
+/// What counterfactual/ changes in a container and no key of the format can say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Altered {
+    /// Capabilities put into all five sets of every process whatever its user is: this is how a capability is given to a user
+    /// whom `cap_add` does not reach.
+    pub lifted: CapSet,
+    /// Capabilities taken out of all five sets of every process: of a privileged container, which `cap_drop` does not reach.
+    pub withheld: CapSet,
+    /// Without the preset's device list.
+    pub all_devices: bool,
+    /// Paths of the preset's lists that are left as the kernel has them.
+    pub uncovered: Vec<String>,
+    /// Paths beyond the preset's lists that are masked.
+    pub masked: Vec<String>,
+    /// Paths beyond the preset's lists that are read-only.
+    pub readonly: Vec<String>,
+    /// Targets of the preset's own mounts that are writable where the preset has them read-only.
+    pub writable: Vec<String>,
+    /// Supplementary groups that no process has, whatever gives them.
+    pub without_groups: Vec<u32>,
+}
+
+/// A device of the machine that a container is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its node on the machine.
+    pub source: String,
+    /// Its node in the container.
+    pub target: String,
+    /// Letters of `rwm`, what the device list allows; where not said, all three of a harmless one, reading of another.
+    pub access: Option<String>,
+}
+
+/// A line that is added to the device list: allowed is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRule {
+    /// Which kind.
+    pub kind: DeviceKind,
+    /// `None` is every one.
+    pub major: Option<u32>,
+    /// `None` is every one.
+    pub minor: Option<u32>,
+    /// Letters of `rwm`.
+    pub access: String,
+}
+
+impl fmt::Display for DeviceRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            DeviceKind::All => 'a',
+            DeviceKind::Block => 'b',
+            DeviceKind::Character => 'c',
+        };
+        let number = |number: Option<u32>| number.map_or_else(|| "*".to_owned(), |number| number.to_string());
+        write!(f, "{kind} {}:{} {}", number(self.major), number(self.minor), self.access)
+    }
+}
+
+/// Of which kind the devices of a [`DeviceRule`] are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// Both.
+    All,
+    /// Block devices.
+    Block,
+    /// Character devices.
+    Character,
 }
 
 /// Whose defaults a container starts from.
@@ -134,8 +263,23 @@ pub enum Preset {
     Docker20_10_13,
     /// podman 4 as root.
     Podman,
+    /// A container of a pod, by containerd 1.6's CRI plugin.
+    Kubernetes,
     /// New namespaces and nothing else: no capability dropped, nothing masked.
     Bare,
+}
+
+impl Container {
+    /// Whether there is a seccomp profile for it: its preset's, or one that is asked for.
+    pub(crate) fn knows_seccomp(&self) -> bool {
+        let asked = self.seccomp_profile.is_some() || self.seccomp_runtime_default;
+        asked || !matches!(self.preset, Preset::Bare | Preset::Kubernetes)
+    }
+
+    /// Whether it is in force.
+    pub(crate) fn has_seccomp(&self) -> bool {
+        self.knows_seccomp() && !self.privileged && !self.seccomp_unconfined
+    }
 }
 
 /// What a container's file system is made of.
@@ -145,15 +289,6 @@ pub enum Rootfs {
     Toolbox,
     /// The toolbox and the machine's own programs, read-only.
     Host,
-}
-
-/// docker's network modes, those that are built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Network {
-    /// Not said. The native engine gives a network namespace with loopback only.
-    Default,
-    /// `none`.
-    None,
 }
 
 /// A list of capabilities in which ALL may stand.
@@ -174,6 +309,27 @@ pub struct User {
     pub group: Option<IdOrName>,
 }
 
+impl User {
+    /// Whether a process of this user is root's; where nobody is named it is.
+    #[must_use]
+    pub fn is_root(user: Option<&Self>) -> bool {
+        match user.map(|user| &user.user) {
+            None | Some(IdOrName::Id(0)) => true,
+            Some(IdOrName::Name(name)) => name == "root",
+            Some(IdOrName::Id(_)) => false,
+        }
+    }
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.group {
+            Some(group) => write!(out, "{}:{group}", self.user),
+            None => write!(out, "{}", self.user),
+        }
+    }
+}
+
 /// A number, or a name of the container's /etc/passwd or /etc/group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdOrName {
@@ -181,6 +337,15 @@ pub enum IdOrName {
     Id(u32),
     /// `nobody`.
     Name(String),
+}
+
+impl fmt::Display for IdOrName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(number) => write!(out, "{number}"),
+            Self::Name(name) => out.write_str(name),
+        }
+    }
 }
 
 /// A volume.
@@ -244,223 +409,30 @@ pub enum RefusedAt {
 /// What a case needs of the machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requirement {
+    /// What stands for the host: root with CAP_SYS_ADMIN, or a user namespace of an ordinary user's.
+    LabHost,
+    /// What the kernel counts for a user it counts for one of a user namespace.
+    OwnCounts,
     /// uid 0 with CAP_SYS_ADMIN.
     Root,
     /// User namespaces.
     Userns,
+    /// More ids than one, for whom the files of an image belong to.
+    Ids,
     /// A program on the machine, for `rootfs: host`.
     Command(String),
     /// A capability in the machine's bounding set.
     Capability(String),
     /// The kernel's nf_tables.
     NfTables,
+    /// A controller of control groups.
+    Controller(Controller),
+    /// A node of a device.
+    Device(String),
     /// `--trust-host`, and what for.
     TrustHost(String),
-}
-
-/// One thing tried or looked at.
-#[derive(Debug, Clone)]
-pub struct Step {
-    /// Author's, or the number counted from 1.
-    pub id: String,
-    /// Index of its container.
-    pub within: usize,
-    /// docker exec's `-u`; `None` is the container's own user.
-    pub as_user: Option<User>,
-    /// The author's limit.
-    pub timeout: Option<Duration>,
-    /// Which streams go into the snapshot.
-    pub capture: Vec<Stream>,
-    /// What is done and what must come of it.
-    pub action: Action,
-    /// Line of the file, counted from 1.
-    pub line: usize,
-}
-
-/// What a step does and what must come of it.
-#[derive(Debug, Clone)]
-pub enum Action {
-    /// A real command.
-    Run {
-        /// argv; a string of the author's became `sh -c`.
-        argv: Vec<String>,
-        /// What must come of it.
-        expect: Expect,
-        /// What decides.
-        because: Option<Control>,
-    },
-    /// One attempt.
-    Probe {
-        /// Which.
-        probe: Probe,
-        /// What must come of it; no exit code and no matchers here.
-        expect: Expect,
-        /// What decides.
-        because: Option<Control>,
-    },
-    /// Facts inside.
-    Inspect(FactsExpect),
-    /// Facts of the container's pid 1 seen from outside.
-    HostProcess {
-        /// Index of the container.
-        container: usize,
-        /// What must be.
-        expect: HostProcessExpect,
-    },
-    /// Facts of a file of the fixture host.
-    HostFile {
-        /// Absolute path.
-        path: String,
-        /// What must be.
-        expect: HostFileExpect,
-    },
-}
-
-/// What must come of a run or probe step. At least one field is set.
-#[derive(Debug, Clone, Default)]
-pub struct Expect {
-    /// The outcome.
-    pub outcome: Option<OutcomeExpect>,
-    /// The exit status.
-    pub exit: Option<i32>,
-    /// Standard output.
-    pub stdout: Option<Matcher>,
-    /// Standard error.
-    pub stderr: Option<Matcher>,
-}
-
-/// Which outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutcomeExpect {
-    /// Permission given; exit status 0.
-    Allowed,
-    /// Permission refused, with this errno where one is named.
-    Denied(Option<Errno>),
-    /// Killed by a signal.
-    Killed(Option<Signal>),
-}
-
-/// What text must be.
-#[derive(Debug, Clone)]
-pub enum Matcher {
-    /// Has all of these.
-    Contains(Vec<String>),
-    /// This expression matches somewhere.
-    Matches(Regex),
-    /// Is this, trailing newlines of both apart.
-    Equals(String),
-}
-
-/// What an inspect step must find; what is `None` is not asked.
-#[derive(Debug, Clone, Default)]
-pub struct FactsExpect {
-    /// Effective uid.
-    pub uid: Option<u32>,
-    /// Effective gid.
-    pub gid: Option<u32>,
-    /// Supplementary groups, order apart.
-    pub groups: Option<Vec<u32>>,
-    /// Capability sets.
-    pub capabilities: CapabilitiesExpect,
-    /// Lines "inside outside count".
-    pub uid_map: Option<Vec<IdMap>>,
-    /// Lines "inside outside count".
-    pub gid_map: Option<Vec<IdMap>>,
-    /// no_new_privs.
-    pub no_new_privs: Option<bool>,
-    /// `disabled`, `strict`, `filter`.
-    pub seccomp: Option<crate::observe::Seccomp>,
-    /// Namespaces: new, or the host's.
-    pub namespaces: Vec<(Namespace, bool)>,
-    /// Mounts by target: option words that must be among the mount's (`ro`, `nosuid`), and its type.
-    pub mounts: Vec<MountExpect>,
-    /// Limits by docker's name.
-    pub limits: Vec<Ulimit>,
-    /// Command lines of the processes that are seen inside.
-    pub processes: Option<Matcher>,
-    /// Host name.
-    pub hostname: Option<String>,
-}
-
-/// Which sets must be what. ALL stands for every capability the host has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CapabilitiesExpect {
-    /// CapInh.
-    pub inheritable: Option<CapList>,
-    /// CapPrm.
-    pub permitted: Option<CapList>,
-    /// CapEff.
-    pub effective: Option<CapList>,
-    /// CapBnd.
-    pub bounding: Option<CapList>,
-    /// CapAmb.
-    pub ambient: Option<CapList>,
-}
-
-/// A mount that must be there, or must not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MountExpect {
-    /// Mount point.
-    pub target: String,
-    /// It must be absent.
-    pub absent: bool,
-    /// File system type.
-    pub fstype: Option<String>,
-    /// Options that it must have.
-    pub options: Vec<String>,
-}
-
-/// What a `host: {process: …}` step must find.
-#[derive(Debug, Clone, Default)]
-pub struct HostProcessExpect {
-    /// Effective uid as the host sees it.
-    pub uid: Option<u32>,
-    /// Effective gid as the host sees it.
-    pub gid: Option<u32>,
-    /// The name that the fixture host's /etc/passwd has for it.
-    pub user: Option<String>,
-    /// Command line, words joined by a space.
-    pub command: Option<Matcher>,
-    /// Lines "inside outside count".
-    pub uid_map: Option<Vec<IdMap>>,
-    /// Command lines of the ancestors, nearest first, joined by newlines.
-    pub parents: Option<Matcher>,
-}
-
-/// What a `host: {file: …}` step must find.
-#[derive(Debug, Clone, Default)]
-pub struct HostFileExpect {
-    /// Content differs from what the fixture began with.
-    pub changed: Option<bool>,
-    /// Permission bits.
-    pub mode: Option<u32>,
-    /// Owner and group.
-    pub owner: Option<(u32, u32)>,
-    /// Content.
-    pub content: Option<Matcher>,
-    /// Whether it exists.
-    pub exists: Option<bool>,
-}
-
-/// One protection, as `because` names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Control {
-    /// Having or lacking this capability.
-    Capability(Capability),
-    /// Being this user and not root, or root and not a user.
-    User,
-    /// The user namespace of `uidmap`/`gidmap`.
-    Uidmap,
-    /// `privileged`.
-    Privileged,
-    /// The volume at this target being read-only.
-    ReadOnlyVolume(String),
-    /// `read_only`.
-    ReadOnlyRoot,
-    /// `no-new-privileges`.
-    NoNewPrivs,
-    /// The seccomp profile.
-    Seccomp,
-    /// The device list.
-    Devices,
+    /// `--trust-host`, for a namespace of the host's.
+    HostNamespace(Namespace),
+    /// One of these engines.
+    Engine(Vec<Kind>),
 }

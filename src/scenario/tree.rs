@@ -5,7 +5,10 @@ use std::{borrow::Cow, collections::HashMap};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::diagnostic::{Fault, Place};
+use super::{
+    diagnostic::{Fault, Place},
+    problems::Problems,
+};
 
 /// Nesting beyond this has no use in a scenario.
 const MAX_DEPTH: usize = 32;
@@ -30,6 +33,8 @@ pub(super) enum Value {
     List(Vec<Node>),
     /// A map, in the order written. No key is there twice.
     Map(Vec<(Key, Node)>),
+    /// Nothing that can be read; why was told.
+    Broken,
 }
 
 /// A key of a map.
@@ -47,15 +52,18 @@ impl Node {
             Value::Scalar { .. } => "a text",
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
+            Value::Broken => "wrong",
         }
     }
 
-    fn size(&self) -> (usize, usize) {
+    /// Values, and bytes of text in them.
+    pub(super) fn size(&self) -> (usize, usize) {
         let sum = |sizes: &mut dyn Iterator<Item = (usize, usize)>| {
             sizes.fold((1, 0), |(nodes, text), size| (nodes + size.0, text + size.1))
         };
         match &self.value {
             Value::Scalar { text, .. } => (1, text.len()),
+            Value::Broken => (1, 0),
             Value::List(items) => sum(&mut items.iter().map(Self::size)),
             Value::Map(entries) => sum(&mut entries.iter().map(|(key, node)| {
                 let (nodes, text) = node.size();
@@ -70,9 +78,10 @@ pub(super) fn is_null(plain: &str) -> bool {
     matches!(plain, "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// Reads the one document of a text.
-pub(super) fn parse(text: &str) -> Result<Node, Fault> {
-    let mut builder = Builder { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, text: 0 };
+/// Reads the one document of a text. What is wrong in one place of it is told; the error is what nothing can be read after.
+pub(super) fn parse(text: &str, problems: &Problems) -> Result<Node, Fault> {
+    let parser = Parser::new_from_str(text);
+    let mut builder = Builder { parser, problems, anchors: HashMap::new(), nodes: 0, text: 0 };
     let mut root = None;
     loop {
         let (event, span) = builder.next()?;
@@ -90,6 +99,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Fault> {
 
 struct Builder<'a> {
     parser: Parser<'a, granit_parser::StrInput<'a>>,
+    problems: &'a Problems,
     anchors: HashMap<usize, Node>,
     nodes: usize,
     text: usize,
@@ -104,7 +114,9 @@ impl<'a> Builder<'a> {
                 Some(Err(error)) => {
                     let marker = error.marker();
                     let at = Place { line: marker.line(), column: marker.col() + 1, width: 1 };
-                    return Err(Fault::new(at, format!("not YAML: {}", error.info())));
+                    return Err(Fault::new(at, format!("not YAML: {}", error.info())).help(
+                        "a text with `: ` or ` #` in it, or that begins with one of {[&*#!|>@%, is put in quotes; lines are moved in with spaces",
+                    ));
                 }
                 None => return Ok((Event::StreamEnd, Span::default())),
             }
@@ -124,28 +136,27 @@ impl<'a> Builder<'a> {
     fn node(&mut self, event: Event<'a>, span: &Span, depth: usize) -> Result<Node, Fault> {
         let at = place(span);
         if depth > MAX_DEPTH {
-            return Err(Fault::new(at, format!("nested deeper than {MAX_DEPTH} levels")));
+            return Err(Fault::new(at, format!("nested deeper than {MAX_DEPTH} levels"))
+                .help("nothing in a scenario is nested that deep"));
         }
         self.count(at, 1, 0)?;
         let (node, anchor) = match event {
             Event::Alias(anchor) => {
-                let mut node = self
-                    .anchors
-                    .get(&anchor)
-                    .cloned()
-                    .ok_or_else(|| Fault::new(at, "an alias within what it stands for"))?;
+                let mut node = self.anchors.get(&anchor).cloned().ok_or_else(|| {
+                    Fault::new(at, "an alias within what it stands for").help("write what is meant in its place")
+                })?;
                 let (nodes, text) = node.size();
                 self.count(at, nodes, text)?;
                 node.at = at;
                 return Ok(node);
             }
             Event::Scalar(text, style, anchor, tag) => {
-                refuse_tag(tag.is_some(), at)?;
+                self.refuse_tag(tag.is_some(), at);
                 self.count(at, 0, text.len())?;
-                (scalar(text, style, at)?, anchor)
+                (self.scalar(text, style, at), anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                refuse_tag(tag.is_some(), at)?;
+                self.refuse_tag(tag.is_some(), at);
                 let mut items = Vec::new();
                 loop {
                     match self.next()? {
@@ -156,7 +167,7 @@ impl<'a> Builder<'a> {
                 (Node { at, value: Value::List(items) }, anchor)
             }
             Event::MappingStart(_, anchor, tag) => {
-                refuse_tag(tag.is_some(), at)?;
+                self.refuse_tag(tag.is_some(), at);
                 (Node { at, value: Value::Map(self.entries(depth)?) }, anchor)
             }
             _ => return Err(Fault::new(at, "not a value")),
@@ -165,6 +176,21 @@ impl<'a> Builder<'a> {
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
+    }
+
+    fn scalar(&self, text: Cow<'_, str>, style: ScalarStyle, at: Place) -> Node {
+        if text.contains('\0') {
+            let fault = Fault::new(at, "a NUL character").help("no path, name or argument of Linux can hold one");
+            self.problems.tell(fault);
+            return Node { at, value: Value::Broken };
+        }
+        Node { at, value: Value::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain } }
+    }
+
+    fn refuse_tag(&self, tagged: bool, at: Place) {
+        if tagged {
+            self.problems.tell(Fault::new(at, "a YAML tag").help("leave the `!…` away; a scenario needs none"));
+        }
     }
 
     fn entries(&mut self, depth: usize) -> Result<Vec<(Key, Node)>, Fault> {
@@ -176,33 +202,28 @@ impl<'a> Builder<'a> {
                 return Ok(entries);
             }
             let key = self.node(event, &span, depth + 1)?;
-            let Value::Scalar { text, .. } = key.value else {
-                return Err(Fault::new(key.at, format!("a key must be a text, this is {}", key.kind())));
-            };
-            let key = Key { at: key.at, text };
-            if let Some(first) = known.insert(key.text.clone(), key.at.line) {
-                return Err(Fault::new(key.at, format!("`{}` is there twice", key.text))
-                    .help(format!("the first one is in line {first}; only one can be meant")));
-            }
             let (event, span) = self.next()?;
             let value = self.node(event, &span, depth + 1)?;
-            entries.push((key, value));
+            let Value::Scalar { text, .. } = key.value else {
+                self.problems.tell(
+                    Fault::new(key.at, format!("a key must be a text, this is {}", key.kind()))
+                        .help("`key: value`; a text that begins with [ or { is put in quotes"),
+                );
+                continue;
+            };
+            let key = Key { at: key.at, text };
+            match known.get(&key.text) {
+                Some(first) => self.problems.tell(
+                    Fault::new(key.at, format!("`{}` is there twice", key.text))
+                        .help(format!("the first one is in line {first}; only one can be meant")),
+                ),
+                None => {
+                    known.insert(key.text.clone(), key.at.line);
+                    entries.push((key, value));
+                }
+            }
         }
     }
-}
-
-fn scalar(text: Cow<'_, str>, style: ScalarStyle, at: Place) -> Result<Node, Fault> {
-    if text.contains('\0') {
-        return Err(Fault::new(at, "a NUL character").help("no path, name or argument of Linux can hold one"));
-    }
-    Ok(Node { at, value: Value::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain } })
-}
-
-fn refuse_tag(tagged: bool, at: Place) -> Result<(), Fault> {
-    if tagged {
-        return Err(Fault::new(at, "a YAML tag").help("leave the `!…` away; a scenario needs none"));
-    }
-    Ok(())
 }
 
 fn place(span: &Span) -> Place {

@@ -34,9 +34,8 @@ const RULES: [Rule; 6] = [
         (container.rootfs == Rootfs::Host && known).then_some(Shown::Hidden)
     }),
     ("in a user namespace device nodes are binds of the machine's", |container, mount| {
-        let userns = !(container.uidmap.is_empty() && container.gidmap.is_empty());
         let nodes = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
-        (userns && nodes.contains(&mount.target.as_str())).then_some(Shown::Hidden)
+        (container.has_user_namespace() && nodes.contains(&mount.target.as_str())).then_some(Shown::Hidden)
     }),
     ("a volume is named by its source, not by the file system that lies under it", |container, mount| {
         let volume = container.volumes.iter().find(|volume| volume.target == mount.target)?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Linux, LinuxDeviceCgroup, LinuxDeviceType, Spec};
 
 use super::redact::{self, Shown};
 use crate::{
@@ -61,6 +61,7 @@ fn effective(out: &mut String, container: &Container, spec: &Spec, facts: &Proce
     for limit in facts.limits.iter().filter(|limit| container.ulimits.iter().any(|asked| asked.name == limit.name)) {
         line(out, 2, format_args!("limit {}: {} {}", limit.name, limit.soft, limit.hard));
     }
+    limits(out, container, facts);
     line(out, 2, format_args!("mounts:"));
     // Engines mount in orders of their own where it makes no difference: the Spec's is shown. Of two at the same place the
     // later one is seen, and their order stays.
@@ -81,6 +82,62 @@ fn effective(out: &mut String, container: &Container, spec: &Spec, facts: &Proce
         if let Some(paths) = paths.as_ref().filter(|paths| !paths.is_empty()) {
             line(out, 2, format_args!("{what}, where the kernel has it: {}", paths.join(" ")));
         }
+    }
+    line(out, 2, format_args!("device list: {}", device_list(&linux)));
+}
+
+/// The device list, `linux.resources.devices`, in the words of cgroups(7)'s devices.allow; a device of the container's own by its node, for
+/// its number may be another one on another machine. The kernel shows no list on every machine, so this is what the engine was asked for:
+/// that it is kept is what the scenarios of devices/ open devices for.
+fn device_list(linux: &Linux) -> String {
+    let rules = linux.resources().as_ref().and_then(|resources| resources.devices().clone()).unwrap_or_default();
+    let is_all = |rule: &LinuxDeviceCgroup| rule.typ().is_none() && rule.major().is_none() && rule.minor().is_none();
+    // A line about everything makes the ones before it void.
+    let from = rules.iter().rposition(is_all);
+    let (first, rest) = match from {
+        Some(at) if rules[at].allow() => ("every device", &rules[at + 1..]),
+        Some(at) => ("the runtime's own", &rules[at + 1..]),
+        None => ("the runtime's own", &rules[..]),
+    };
+    let number =
+        |number: Option<i64>| number.filter(|one| *one >= 0).map_or_else(|| "*".to_owned(), |one| one.to_string());
+    let nodes = linux.devices().clone().unwrap_or_default();
+    let words = |rule: &LinuxDeviceCgroup| {
+        let own = nodes.iter().find(|node| {
+            rule.typ() == Some(node.typ()) && rule.major() == Some(node.major()) && rule.minor() == Some(node.minor())
+        });
+        let which = own.map_or_else(
+            || {
+                let kind = rule.typ().unwrap_or(LinuxDeviceType::A);
+                format!("{} {}:{}", kind.as_str(), number(rule.major()), number(rule.minor()))
+            },
+            |node| node.path().display().to_string(),
+        );
+        let not = if rule.allow() { "" } else { "not " };
+        format!("{not}{which} {}", rule.access().as_deref().unwrap_or("rwm"))
+    };
+    [first.to_owned()].into_iter().chain(rest.iter().map(words)).collect::<Vec<_>>().join(", ")
+}
+
+/// Limits of control groups that the author asked for. A preset's own is compared with its Spec. Nor is swap shown where its limit
+/// was not asked for: a machine may have none.
+fn limits(out: &mut String, container: &Container, facts: &ProcessFacts) {
+    let (asked, seen) = (&container.resources, facts.resources.unwrap_or_default());
+    // Who asks for none has, natively, no control group.
+    let shown = |asked: Option<u64>, seen: Option<u64>| asked.map(|_| seen.unwrap_or(u64::MAX));
+    let amount = |limit: u64| if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() };
+    let limits = [
+        ("pids", shown(asked.pids, seen.pids)),
+        ("memory", shown(asked.memory, seen.memory)),
+        ("memory and swap", shown(asked.memory_swap, seen.swap)),
+    ];
+    for (name, limit) in limits {
+        if let Some(limit) = limit {
+            line(out, 2, format_args!("limit {name}: {}", amount(limit)));
+        }
+    }
+    if let Some(cpu) = asked.nano_cpus.and(seen.cpu) {
+        line(out, 2, format_args!("limit cpu time: {} of {} microseconds", amount(cpu.quota), cpu.period));
     }
 }
 
@@ -103,10 +160,15 @@ fn names(set: CapSet, machine: &Machine) -> String {
 
 fn taken(out: &mut String, step: &StepResult, machine: &Machine) {
     let place = step.within.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
-    line(out, 1, format_args!("{}{place}, {}: {}", step.id, step.what, short(&step.seen.outcome)));
+    let whom = step.as_user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
+    line(out, 1, format_args!("{}{place}{whom}, {}: {}", step.id, step.what, short(&step.seen.outcome)));
     if let Some(because) = &step.because {
-        let word = if because.flipped { "because of" } else { "not because of" };
-        line(out, 2, format_args!("{word} {}", describe::control(&because.control)));
+        match (because.controls.is_empty(), because.holds) {
+            (true, true) => line(out, 2, format_args!("no control decides")),
+            (true, false) => line(out, 2, format_args!("a control decides")),
+            (false, true) => line(out, 2, format_args!("because of {}", describe::controls(&because.controls))),
+            (false, false) => line(out, 2, format_args!("not because of {}", describe::controls(&because.controls))),
+        }
     }
     match &step.seen.facts {
         Some(Facts::Process(facts)) => {

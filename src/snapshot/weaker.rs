@@ -26,13 +26,31 @@ pub(super) fn weaker(old: &str, new: &str) -> Vec<String> {
             }
             "no_new_privs" => (before == "true").then(|| format!("{place}: was true, is {after}")),
             "seccomp" => (after == "disabled").then(|| format!("{place}: was {before}, is {after}")),
+            "list" => (after.starts_with("every device") && !before.starts_with("every device"))
+                .then(|| format!("{place}: was {before}, is {after}")),
+            "pids" | "memory" | "swap" => {
+                let number = |text: &str| text.parse().unwrap_or(u64::MAX);
+                (number(after) > number(before)).then(|| format!("{place}: was {before}, is {after}"))
+            }
             "namespaces" => {
-                let shared: Vec<_> = before
-                    .split(", ")
-                    .filter_map(|one| one.strip_suffix(" new"))
-                    .filter(|name| after.contains(&format!("{name} host")))
+                // Its own, then another container's, then the host's.
+                let rank = |state: &str| match state {
+                    "new" => 0,
+                    "host" => 2,
+                    _ => 1,
+                };
+                let states = |text: &str| -> BTreeMap<String, String> {
+                    let pairs = text.split(", ").filter_map(|one| one.split_once(' '));
+                    pairs.map(|(name, state)| (name.to_owned(), state.to_owned())).collect()
+                };
+                let (old, new) = (states(before), states(after));
+                let shared: Vec<_> = old
+                    .iter()
+                    .filter_map(|(name, state)| Some((name, state, new.get(name)?)))
+                    .filter(|(_, old, new)| rank(new) > rank(old))
+                    .map(|(name, old, new)| format!("{name} was {old}, is {new}"))
                     .collect();
-                (!shared.is_empty()).then(|| format!("{place}: {} now the host's", shared.join(", ")))
+                (!shared.is_empty()).then(|| format!("{place}: {}", shared.join(", ")))
             }
             _ => None,
         };
@@ -84,7 +102,7 @@ impl Picture {
 mod tests {
     use super::*;
 
-    const OLD: &str = "containers:\n  box:\n    permitted, effective: CAP_CHOWN\n    no_new_privs: true\n    namespaces: pid new, user host\n    \
+    const OLD: &str = "containers:\n  box:\n    permitted, effective: CAP_CHOWN\n    no_new_privs: true\n    limit pids: 32\n    device list: the runtime's own\n    namespaces: pid new, user host\n    \
         mounts:\n      /mnt fixture:/etc ro\nsteps:\n  1 in box, mount: denied(EPERM)\n";
 
     #[test]
@@ -92,15 +110,29 @@ mod tests {
         let new = OLD
             .replace("permitted, effective: CAP_CHOWN", "permitted: CAP_CHOWN\n    effective: CAP_CHOWN, CAP_KILL")
             .replace("no_new_privs: true", "no_new_privs: false")
+            .replace("pids: 32", "pids: unlimited")
+            .replace("list: the runtime's own", "list: every device")
             .replace("pid new", "pid host")
             .replace("/etc ro", "/etc rw")
             .replace("denied(EPERM)", "allowed");
-        assert_eq!(weaker(OLD, &new).len(), 5, "{:?}", weaker(OLD, &new));
+        assert_eq!(weaker(OLD, &new).len(), 7, "{:?}", weaker(OLD, &new));
+    }
+
+    #[test]
+    fn a_namespace_that_is_shared_protects_less_than_an_own_one_and_more_than_the_hosts() {
+        let shared = OLD.replace("pid new", "pid container:a");
+        let hosts = OLD.replace("pid new", "pid host");
+        assert_eq!(weaker(OLD, &shared), ["box namespaces: pid was new, is container:a"]);
+        assert_eq!(weaker(&shared, &hosts), ["box namespaces: pid was container:a, is host"]);
+        assert_eq!(weaker(&hosts, &shared), Vec::<String>::new());
     }
 
     #[test]
     fn what_protects_more_is_not() {
-        let new = OLD.replace("effective: CAP_CHOWN", "effective: none").replace("denied(EPERM)", "denied(EACCES)");
+        let new = OLD
+            .replace("effective: CAP_CHOWN", "effective: none")
+            .replace("denied(EPERM)", "denied(EACCES)")
+            .replace("pids: 32", "pids: 16");
         assert_eq!(weaker(OLD, &new), Vec::<String>::new());
     }
 }

@@ -28,15 +28,16 @@ fn added(list: &CapList) -> CapSet {
     list.named
 }
 
-/// The sets of a process: of the container's own where `exec_as` is `None`, else of one that is executed as this uid.
+/// The sets of a process: of the container's own where `exec_as` is `None`, else of one that is executed as this uid, which was
+/// asked for in the words of the container's own user or not.
 pub(super) fn sets(
     container: &Container,
     facts: &Facts,
     ceiling: CapSet,
     container_uid: u32,
-    exec_as: Option<u32>,
+    exec_as: Option<(u32, bool)>,
 ) -> CapSets {
-    let uid = exec_as.unwrap_or(container_uid);
+    let (uid, is_containers) = exec_as.unwrap_or((container_uid, true));
     let inheritable = match facts.inheritable {
         Inheritable::Empty => CapSet::EMPTY,
         Inheritable::Full => ceiling,
@@ -48,16 +49,16 @@ pub(super) fn sets(
         UserCapabilities::BoundingOnly if container_uid == 0 => root,
         UserCapabilities::BoundingOnly => CapSets { permitted: CapSet::EMPTY, effective: CapSet::EMPTY, ..root },
         UserCapabilities::AddedAmbient if uid == 0 => root,
-        // libpod, specgen/generate/security_linux.go; `podman exec` as somebody else gives nothing.
+        // libpod, specgen/generate/security_linux.go; `podman exec` as somebody else gives nothing, and as the same user in other
+        // words neither (prepareProcessExec: `user == c.config.User`).
         UserCapabilities::AddedAmbient => {
-            let given =
-                if uid == container_uid { added(&container.cap_add).intersection(ceiling) } else { CapSet::EMPTY };
+            let given = if is_containers { added(&container.cap_add).intersection(ceiling) } else { CapSet::EMPTY };
             CapSets { inheritable: given, permitted: given, effective: given, bounding: ceiling, ambient: given }
         }
     };
     for set in [&mut sets.inheritable, &mut sets.permitted, &mut sets.effective, &mut sets.bounding, &mut sets.ambient]
     {
-        *set = set.union(container.lifted).difference(container.withheld);
+        *set = set.union(container.altered.lifted).difference(container.altered.withheld);
     }
     sets
 }

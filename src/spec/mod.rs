@@ -2,28 +2,30 @@
 
 mod accounts;
 mod capabilities;
+mod devices;
 mod mounts;
+mod namespaces;
 mod preset;
 mod process;
+mod resources;
 mod rootfs;
 mod seccomp;
+mod system_paths;
 
 use std::{collections::HashMap, time::Duration};
 
-use caplab_init::wire::IdMap;
-use oci_spec::runtime::{
-    Linux, LinuxIdMapping, LinuxIdMappingBuilder, LinuxNamespace, LinuxNamespaceType, LinuxResources, LinuxSeccomp,
-    Root, Spec,
-};
+use caplab_init::wire::{Device, Disk, IdMap, Probe};
+use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxIdMappingBuilder, LinuxResources, LinuxSeccomp, Root, Spec};
 
 use crate::{
     engine::{ContainerJob, Job, Program, StepJob, StepJobKind},
-    host::{CgroupVersion, Machine, fixture},
-    scenario::model::{Action, Case, Container, Host, Step},
+    host::{CgroupVersion, Machine, fixture, requirement::program},
+    image::{Image, Tree},
+    scenario::model::{Action, Case, Container, FromImage, Host, Owner, Preset, Rootfs, Step, User},
 };
 use accounts::{Accounts, Identity};
-use preset::{DeviceRule, Facts};
-use process::Common;
+use preset::Facts;
+use process::{Common, Role};
 
 /// A case that is valid and still cannot be asked for: it names something that the container or the fixture host does
 /// not have.
@@ -34,9 +36,12 @@ pub struct Unresolvable(pub String);
 /// Everything about a container that its Spec and the processes of its steps are made from.
 struct Resolved<'a> {
     container: &'a Container,
+    siblings: &'a [Container],
     facts: &'static Facts,
     accounts: Accounts,
     own: Identity,
+    /// Groups that list its own user before the engine names anybody.
+    memberships: Vec<u32>,
     ceiling: crate::capability::CapSet,
     hostname: String,
 }
@@ -46,29 +51,100 @@ struct Resolved<'a> {
 /// # Errors
 /// A user, group or volume source that is not there.
 pub fn job(case: &Case, machine: &Machine, default_timeout: Duration) -> Result<Job, Unresolvable> {
-    let containers = case.containers.iter().map(|one| Resolved::new(one, machine)).collect::<Result<Vec<_>, _>>()?;
+    let machine = &*machine.for_case(case);
+    let containers = case
+        .containers
+        .iter()
+        .map(|one| Resolved::new(one, &case.containers, machine))
+        .collect::<Result<Vec<_>, _>>()?;
+    let memories = containers.iter();
+    let memories = memories.map(|one| namespaces::shared_memory(one.container, &case.host, one.facts, one.siblings));
     Ok(Job {
         fixture: fixture::entries(&case.host),
+        disk: disk(case)?,
+        apart: case.host.apart,
+        sysctls: case.host.sysctls.clone(),
+        shared_memory: memories.filter_map(Result::transpose).collect::<Result<_, _>>()?,
         containers: containers.iter().map(|one| one.job(&case.host, machine)).collect::<Result<_, _>>()?,
-        steps: case.steps.iter().map(|one| step(one, &containers, default_timeout)).collect::<Result<_, _>>()?,
+        steps: case.steps.iter().map(|one| step(one, case, &containers, default_timeout)).collect::<Result<_, _>>()?,
+        capture: false,
     })
 }
 
+/// The fixture host's disk, and where it is mounted.
+fn disk(case: &Case) -> Result<Option<(Disk, String)>, Unresolvable> {
+    if let Some((_, error)) = asks_for_no_disk(case) {
+        return Err(error);
+    }
+    Ok(case.host.disk.as_ref().map(|disk| {
+        let mkfs = program("mke2fs").map_or_else(|| "mke2fs".to_owned(), |path| path.to_string_lossy().into_owned());
+        (Disk { size: disk.size, mkfs }, disk.at.clone())
+    }))
+}
+
+/// A probe for a disk that the host does not have: the step's line, and what is said of it.
+fn asks_for_no_disk(case: &Case) -> Option<(usize, Unresolvable)> {
+    let asks = |step: &&Step| {
+        matches!(&step.action, Action::Probe { probe: Probe::OpenDevice { device: Device::Disk { .. } }, .. })
+    };
+    let step = case.steps.iter().find(asks).filter(|_| case.host.disk.is_none())?;
+    let error = Unresolvable(format!(
+        "step {} (line {}): the host has no disk; `host: {{disks: {{decoy: {{at: /srv}}}}}}` gives it one",
+        step.id, step.line
+    ));
+    Some((step.line, error))
+}
+
+/// All that stands in the way of a case: what is said of it, and the line of the container or the step.
+#[must_use]
+pub fn problems(case: &Case, machine: &Machine) -> Vec<(usize, Unresolvable)> {
+    let machine = &*machine.for_case(case);
+    let mut found = Vec::new();
+    let mut ready = Vec::new();
+    // What is built is there only after it was built.
+    let unbuilt =
+        |one: &&Container| one.image.as_ref().is_none_or(|image| image.made.is_some() || image.build().is_none());
+    for container in case.containers.iter().filter(unbuilt) {
+        let made = Resolved::new(container, &case.containers, machine)
+            .and_then(|one| one.job(&case.host, machine).map(|_| one))
+            .and_then(|one| namespaces::shared_memory(container, &case.host, one.facts, one.siblings).map(|_| one));
+        match made {
+            Ok(made) => ready.push(made),
+            Err(error) => found.push((container.line, error)),
+        }
+    }
+    // Steps name containers by their place.
+    if found.is_empty() && ready.len() == case.containers.len() {
+        let steps = case.steps.iter().map(|one| (one.line, step(one, case, &ready, Duration::ZERO)));
+        found.extend(steps.filter_map(|(line, made)| made.err().map(|error| (line, error))));
+    }
+    found.extend(asks_for_no_disk(case));
+    found
+}
+
 impl<'a> Resolved<'a> {
-    fn new(container: &'a Container, machine: &Machine) -> Result<Self, Unresolvable> {
+    fn new(container: &'a Container, siblings: &'a [Container], machine: &Machine) -> Result<Self, Unresolvable> {
         let facts = preset::facts(container.preset);
-        let mut accounts = Accounts::new();
-        let own = accounts.resolve(container.user.as_ref()).map_err(|error| named(container, error))?;
+        let mut accounts = match made(container)? {
+            Some(image) => Accounts::of_image(image),
+            None => Accounts::new(),
+        };
+        let user = container.user.as_ref();
+        let mut own = accounts.resolve(user).map_err(|error| named(container, error))?;
+        let memberships = own.memberships.clone();
         if facts.names_unknown_user {
-            accounts.name_unknown(&own);
+            accounts.name_unknown(user, &own, container.working_dir.as_deref());
+            own = accounts.resolve(user).map_err(|error| named(container, error))?;
         }
         Ok(Self {
             container,
+            siblings,
             facts,
             accounts,
             own,
+            memberships,
             ceiling: capabilities::ceiling(container, facts, machine.bounding),
-            hostname: container.hostname.clone().unwrap_or_else(|| container.name.clone()),
+            hostname: namespaces::hostname(container, siblings),
         })
     }
 
@@ -79,6 +155,7 @@ impl<'a> Resolved<'a> {
             accounts: &self.accounts,
             ceiling: self.ceiling,
             own: &self.own,
+            memberships: &self.memberships,
             hostname: &self.hostname,
         }
     }
@@ -88,95 +165,119 @@ impl<'a> Resolved<'a> {
         let mut root = Root::default();
         root.set_path("rootfs".into()).set_readonly(Some(container.read_only));
         let args = container.command.clone().unwrap_or_default();
-        let process = process::process(&self.common(), None, args).map_err(|error| named(container, error))?;
+        let process = process::process(&self.common(), Role::Init, args).map_err(|error| named(container, error))?;
+        let mut mounts = mounts::all(container, host, self.facts).map_err(|error| named(container, error))?;
+        namespaces::shm(container, &mut mounts, self.siblings);
+        if container.read_only {
+            mounts.extend(mounts::accounts(container, &self.accounts));
+        }
+        let has_own_name = container.sharing.uts == Owner::Own;
         let mut spec = Spec::default();
         spec.set_root(Some(root))
-            .set_hostname(Some(self.hostname.clone()))
+            .set_hostname(has_own_name.then(|| self.hostname.clone()))
             .set_process(Some(process))
-            .set_mounts(Some(mounts::all(container, host, self.facts).map_err(|error| named(container, error))?))
-            .set_linux(Some(self.linux(machine)?));
+            .set_mounts(Some(mounts))
+            .set_linux(Some(self.linux(host, machine)?));
         Ok(ContainerJob {
             name: container.name.clone(),
             spec,
+            asked: container.clone(),
+            seccomp_profile: match &container.seccomp_profile {
+                Some(file) => Some(file.text.clone().into()),
+                None => self.facts.seccomp.map(|built_in| built_in.document().into()),
+            },
             root: rootfs::tree(container, &self.accounts, &self.hostname),
-            pause: container.command.is_none(),
+            pause: container.command.as_ref().is_none_or(Vec::is_empty),
         })
     }
 
-    fn linux(&self, machine: &Machine) -> Result<Linux, Unresolvable> {
+    fn linux(&self, host: &Host, machine: &Machine) -> Result<Linux, Unresolvable> {
         let container = self.container;
-        let (uids, gids) = maps(container);
+        let (uids, gids) = maps(container, host).map_err(|error| named(container, error))?;
         let user_namespace = !uids.is_empty();
-        let own_cgroup = self.facts.always_cgroup_namespace || machine.cgroup == CgroupVersion::V2;
-        let mut namespaces = vec![
-            LinuxNamespaceType::Mount,
-            LinuxNamespaceType::Network,
-            LinuxNamespaceType::Uts,
-            LinuxNamespaceType::Pid,
-            LinuxNamespaceType::Ipc,
-        ];
-        namespaces.extend(user_namespace.then_some(LinuxNamespaceType::User));
-        namespaces.extend(own_cgroup.then_some(LinuxNamespaceType::Cgroup));
-        let namespaces = namespaces.into_iter().map(|typ| {
-            let mut namespace = LinuxNamespace::default();
-            namespace.set_typ(typ);
-            namespace
-        });
-        // A range of groups that the map does not have cannot be written from inside (moby, WithSysctls).
+        let own_cgroup = self.facts.always_cgroup_namespace || machine.cgroups.version() == CgroupVersion::V2;
+        // A range of groups that the map does not have cannot be written from inside (moby, WithSysctls); podman's has root alone.
         let sysctls: HashMap<String, String> = self
             .facts
             .sysctls
             .iter()
-            .filter(|(name, _)| !(user_namespace && *name == "net.ipv4.ping_group_range"))
+            .filter(|(name, value)| !(user_namespace && *name == "net.ipv4.ping_group_range" && *value != "0 0"))
+            .filter(|(name, _)| namespaces::may_set(container, name))
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .chain(container.sysctls.iter().cloned())
             .collect();
-        let paths = |list: &[&str]| {
-            let list = if container.privileged { &[] } else { list };
-            Some(list.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>())
-        };
+        let (masked, read_only) = system_paths::of(container, self.facts);
+        let nodes = devices::nodes(container, host).map_err(|error| named(container, error))?;
         let mut linux = Linux::default();
         linux
-            .set_resources(self.resources())
-            .set_namespaces(Some(namespaces.collect()))
-            .set_uid_mappings(user_namespace.then(|| in_spec(uids)).transpose()?)
-            .set_gid_mappings(user_namespace.then(|| in_spec(gids)).transpose()?)
+            .set_resources(self.resources(host, machine)?)
+            .set_devices((!nodes.is_empty()).then_some(nodes))
+            .set_namespaces(Some(namespaces::all(container, self.siblings, own_cgroup)))
+            .set_uid_mappings(user_namespace.then(|| in_spec(&uids)).transpose()?)
+            .set_gid_mappings(user_namespace.then(|| in_spec(&gids)).transpose()?)
             .set_sysctl((!sysctls.is_empty()).then_some(sysctls))
-            .set_readonly_paths(paths(self.facts.readonly_paths))
-            .set_masked_paths(paths(self.facts.masked_paths))
+            .set_readonly_paths(Some(read_only))
+            .set_masked_paths(Some(masked))
             .set_seccomp(self.seccomp(machine));
         Ok(linux)
     }
 }
 
 impl Resolved<'_> {
-    /// The device list. For a privileged container docker's and podman's is one that allows everything; without a list a runtime
-    /// would allow nothing but its own.
-    fn resources(&self) -> Option<LinuxResources> {
-        let unlimited = self.container.privileged || self.container.all_devices;
-        let list = if unlimited { preset::ALL_DEVICES } else { self.facts.devices };
+    /// The device list, and limits.
+    ///
+    /// An engine that an ordinary user runs has none to give: to load a list is root's, and so are control groups.
+    fn resources(&self, host: &Host, machine: &Machine) -> Result<Option<LinuxResources>, Unresolvable> {
+        if self.container.rootless.is_some() {
+            return Ok(None);
+        }
         let mut resources = LinuxResources::default();
-        resources.set_devices(Some(list.iter().map(DeviceRule::in_spec).collect()));
-        Some(resources)
+        let list = devices::list(self.container, host, self.facts).map_err(|error| named(self.container, error))?;
+        resources.set_devices(Some(list));
+        resources::add(&mut resources, self.container, self.facts, machine);
+        Ok(Some(resources))
     }
 
-    /// The preset's profile for the container's bounding set. Both docker and podman leave a privileged container without.
+    /// The author's profile, else the preset's, for the container's bounding set. Both docker and podman leave a privileged container without.
     fn seccomp(&self, machine: &Machine) -> Option<LinuxSeccomp> {
-        if self.container.privileged || self.container.seccomp_unconfined {
+        let container = self.container;
+        if !container.has_seccomp() {
             return None;
         }
-        let container = self.container;
-        let bounding = self.ceiling.union(container.lifted).difference(container.withheld);
-        self.facts.seccomp?.resolve(bounding, machine.kernel_version())
+        let bounding = self.ceiling.union(container.altered.lifted).difference(container.altered.withheld);
+        let kernel = machine.kernel_version();
+        match &container.seccomp_profile {
+            Some(file) => seccomp::resolve(&file.profile, bounding, kernel),
+            None if container.seccomp_runtime_default => seccomp::CONTAINERD.resolve(bounding, kernel),
+            None => self.facts.seccomp?.resolve(bounding, kernel),
+        }
     }
 }
 
-/// uid_map and gid_map; where only one is given the other is the same, as podman does.
-fn maps(container: &Container) -> (&[IdMap], &[IdMap]) {
-    match (container.uidmap.as_slice(), container.gidmap.as_slice()) {
-        (uids, []) => (uids, uids),
-        ([], gids) => (gids, gids),
-        both => both,
-    }
+/// The paths that docker masks, and those that it makes read-only: what a container without them can be given.
+#[must_use]
+pub fn covers() -> (&'static [&'static str], &'static [&'static str]) {
+    let facts = preset::facts(Preset::Docker);
+    (facts.masked_paths, facts.readonly_paths)
+}
+
+/// uid_map and gid_map; where only one is given the other is the same, as podman does. A rootless engine's is its user, and his
+/// subordinate ids after him.
+fn maps(container: &Container, host: &Host) -> Result<(Vec<IdMap>, Vec<IdMap>), Unresolvable> {
+    let (uids, gids) = (&container.uidmap, &container.gidmap);
+    let Some(user) = &container.rootless else {
+        return Ok(match (uids.is_empty(), gids.is_empty()) {
+            (_, true) => (uids.clone(), uids.clone()),
+            (true, false) => (gids.clone(), gids.clone()),
+            (false, false) => (uids.clone(), gids.clone()),
+        });
+    };
+    let map = fixture::map_of(host, user).ok_or_else(|| {
+        Unresolvable(format!(
+            "the fixture host has no ordinary user `{user}` to run the engine: `host: {{users: {{{user}: 1001}}}}`"
+        ))
+    })?;
+    Ok((map.to_vec(), map.to_vec()))
 }
 
 fn in_spec(lines: &[IdMap]) -> Result<Vec<LinuxIdMapping>, Unresolvable> {
@@ -187,11 +288,41 @@ fn in_spec(lines: &[IdMap]) -> Result<Vec<LinuxIdMapping>, Unresolvable> {
     lines.iter().map(one).collect::<Result<_, _>>().map_err(|error| Unresolvable(format!("the id map: {error}")))
 }
 
+/// caplab's own root as an image's: what a Dockerfile starts from.
+#[must_use]
+pub fn base(with_programs: bool) -> Tree {
+    let rootfs = if with_programs { Rootfs::Host } else { Rootfs::Toolbox };
+    rootfs::base(&Container { rootfs, ..Container::of_docker("base") })
+}
+
+/// uid and gid of `--chown`, by the names of an image. Who names no group means that of the user's number, says docker's reference.
+///
+/// # Errors
+/// A name that the image does not have.
+pub fn owner(image: &Image, user: &User) -> Result<(u32, u32), Unresolvable> {
+    let found = Accounts::of_image(image).resolve(Some(user))?;
+    Ok((found.uid, if user.group.is_some() { found.gid } else { found.uid }))
+}
+
+/// The image that a container is made of.
+fn made(container: &Container) -> Result<Option<&Image>, Unresolvable> {
+    match &container.image {
+        None => Ok(None),
+        Some(FromImage { made: Some(image), .. }) => Ok(Some(image)),
+        Some(_) => Err(named(container, Unresolvable("its image has not been made".to_owned()))),
+    }
+}
+
 fn named(container: &Container, error: Unresolvable) -> Unresolvable {
     Unresolvable(format!("container {} (line {}): {error}", container.name, container.line))
 }
 
-fn step(step: &Step, containers: &[Resolved<'_>], default_timeout: Duration) -> Result<StepJob, Unresolvable> {
+fn step(
+    step: &Step,
+    case: &Case,
+    containers: &[Resolved<'_>],
+    default_timeout: Duration,
+) -> Result<StepJob, Unresolvable> {
     let exec = |program: Program, args: Vec<String>| {
         let resolved = &containers[step.within];
         let who = match &step.as_user {
@@ -200,11 +331,27 @@ fn step(step: &Step, containers: &[Resolved<'_>], default_timeout: Duration) -> 
             })?),
             None => None,
         };
-        let process = process::process(&resolved.common(), who.as_ref(), args)?;
-        Ok(StepJobKind::Exec { container: step.within, process: Box::new(process), program })
+        let process = process::process(&resolved.common(), Role::Exec(who.as_ref()), args)?;
+        Ok(StepJobKind::Exec {
+            container: step.within,
+            process: Box::new(process),
+            as_user: step.as_user.clone(),
+            program,
+        })
     };
     let kind = match &step.action {
-        Action::Run { argv, .. } => exec(Program::Args, argv.clone())?,
+        Action::Run { argv, through: None, .. } => exec(Program::Args, argv.clone())?,
+        Action::Run { argv, through: Some(path), .. } => match &case.host.runtime {
+            Some(runtime) if runtime.path == *path => {
+                exec(Program::Through(path.clone(), runtime.start), argv.clone())?
+            }
+            _ => {
+                return Err(Unresolvable(format!(
+                    "step {} (line {}): the host has no runtime {path}; `host: {{runtimes: {{{path}: {{start: file}}}}}}` gives it one",
+                    step.id, step.line
+                )));
+            }
+        },
         Action::Probe { probe, .. } => exec(Program::Probe(probe.clone()), Vec::new())?,
         Action::Inspect(_) => exec(Program::Inspect, Vec::new())?,
         Action::HostProcess { container, .. } => StepJobKind::HostProcess { container: *container },

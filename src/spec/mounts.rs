@@ -4,15 +4,12 @@ use std::path::Path;
 
 use oci_spec::runtime::Mount;
 
-use super::{Unresolvable, preset::Facts, rootfs};
+use super::{Unresolvable, accounts::Accounts, preset::Facts, rootfs};
 use crate::{
-    engine::FIXTURE_ROOT,
+    engine::{FIXTURE_ROOT, OWN_ROOT},
     host::fixture,
     scenario::model::{Container, Host, Rootfs, VolumeSource},
 };
-
-/// Options that docker gives a `--tmpfs` beside the author's (moby, volume/mounts/linux_parser.go).
-const TMPFS: [&str; 3] = ["noexec", "nosuid", "nodev"];
 
 /// All of them.
 pub(super) fn all(container: &Container, host: &Host, facts: &Facts) -> Result<Vec<Mount>, Unresolvable> {
@@ -22,8 +19,14 @@ pub(super) fn all(container: &Container, host: &Host, facts: &Facts) -> Result<V
     };
     mounts.extend(facts.mounts.iter().map(|fact| {
         // A privileged container's /sys is writable (moby, daemon/oci_linux.go withMounts).
-        let keep = |word: &&&str| !(container.privileged && fact.fstype == "sysfs" && **word == "ro");
-        mount(fact.fstype, fact.source, fact.target, fact.options.iter().filter(keep).map(|word| (*word).to_owned()))
+        let writable = (container.privileged && fact.fstype == "sysfs")
+            || container.altered.writable.iter().any(|target| target == fact.target);
+        let keep = |word: &&&str| !(writable && **word == "ro");
+        let options = fact.options.iter().filter(keep).map(|word| match container.shm_size {
+            Some(bytes) if fact.target == "/dev/shm" && word.starts_with("size=") => format!("size={bytes}"),
+            _ => (*word).to_owned(),
+        });
+        mount(fact.fstype, fact.source, fact.target, options)
     }));
     let mut asked = Vec::new();
     for volume in &container.volumes {
@@ -41,18 +44,42 @@ pub(super) fn all(container: &Container, host: &Host, facts: &Facts) -> Result<V
         asked.push(bind(&source, &volume.target, volume.read_only));
     }
     for tmpfs in &container.tmpfs {
-        // docker's default is overridden by an option of the author's that says the opposite.
-        let kept = TMPFS.iter().filter(|word| {
+        // An engine's default is overridden by an option of the author's that says the opposite.
+        let kept = facts.tmpfs.iter().filter(|word| {
             let opposite = word.strip_prefix("no").unwrap_or(word);
             !tmpfs.options.iter().any(|own| own == opposite)
         });
         let options = kept.map(|word| (*word).to_owned()).chain(tmpfs.options.iter().cloned());
         asked.push(mount("tmpfs", "tmpfs", &tmpfs.target, options));
     }
+    let asked_at = |target: &str| asked.iter().any(|mount: &Mount| mount.destination() == Path::new(target));
+    let extra: Vec<_> = if container.read_only { facts.read_only_tmpfs } else { &[] }
+        .iter()
+        .filter(|target| !asked_at(target))
+        .map(|target| mount("tmpfs", "tmpfs", target, ["nosuid", "nodev"].map(str::to_owned)))
+        .collect();
+    asked.extend(extra);
     // A mount below another one comes after it, as docker sorts them.
     asked.sort_by_key(|mount| mount.destination().components().count());
     mounts.extend(asked);
     Ok(mounts)
+}
+
+/// What podman binds where it cannot write the user whom it names into a read-only root: those of its files that say more than the
+/// image's (libpod, container_internal_common.go generatePasswdAndGroup, and the options of generateSpec).
+pub(super) fn accounts(container: &Container, accounts: &Accounts) -> Vec<Mount> {
+    let image = match container.image.as_ref().and_then(|image| image.made.as_ref()) {
+        Some(image) => Accounts::of_image(image),
+        None => Accounts::new(),
+    };
+    let files = [
+        ("/etc/passwd", accounts.passwd() != image.passwd()),
+        ("/etc/group", accounts.group_file() != image.group_file()),
+    ];
+    let asked = |path: &str| container.volumes.iter().any(|volume| volume.target == path);
+    let options = ["bind", "ro", "nosuid", "noexec", "nodev"];
+    let own = files.into_iter().filter(|(path, says_more)| *says_more && !asked(path));
+    own.map(|(path, _)| mount("bind", &format!("{OWN_ROOT}{path}"), path, options.map(str::to_owned))).collect()
 }
 
 fn bind(source: &str, target: &str, read_only: bool) -> Mount {

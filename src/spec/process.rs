@@ -27,24 +27,36 @@ pub(super) struct Common<'a> {
     pub(super) ceiling: CapSet,
     /// Who its own process is.
     pub(super) own: &'a Identity,
+    /// Groups that list that user before the engine names anybody: an image's accounts have some.
+    pub(super) memberships: &'a [u32],
     /// Its host name.
     pub(super) hostname: &'a str,
+}
+
+/// For what a process is made.
+#[derive(Clone, Copy)]
+pub(super) enum Role<'a> {
+    /// The container's own, its pid 1.
+    Init,
+    /// One that is executed in it, as this user where one is named.
+    Exec(Option<&'a Identity>),
 }
 
 /// PATH of docker and podman, and of Debian's root.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The process; `exec_as` where it is one that is executed in the running container as this user.
-pub(super) fn process(
-    common: &Common<'_>,
-    exec_as: Option<&Identity>,
-    args: Vec<String>,
-) -> Result<Process, Unresolvable> {
+/// The process.
+pub(super) fn process(common: &Common<'_>, role: Role<'_>, args: Vec<String>) -> Result<Process, Unresolvable> {
     let Common { container, facts, own, .. } = common;
+    let exec_as = match role {
+        Role::Init => None,
+        Role::Exec(who) => who,
+    };
     let who = exec_as.unwrap_or(own);
     let mut user = SpecUser::default();
-    user.set_uid(who.uid).set_gid(who.gid).set_umask(Some(0o022)).set_additional_gids(Some(groups(common, who)?));
-    let sets = capabilities::sets(container, facts, common.ceiling, own.uid, exec_as.map(|who| who.uid));
+    user.set_uid(who.uid).set_gid(who.gid).set_umask(Some(0o022)).set_additional_gids(Some(groups(common, role)?));
+    let exec_as = exec_as.map(|who| (who.uid, who.asked == container.user));
+    let sets = capabilities::sets(container, facts, common.ceiling, own.uid, exec_as);
     let mut process = Process::default();
     process
         .set_terminal(Some(false))
@@ -58,19 +70,42 @@ pub(super) fn process(
     Ok(process)
 }
 
-fn groups(common: &Common<'_>, who: &Identity) -> Result<Vec<u32>, Unresolvable> {
-    // No account of these containers is listed as a member of a further group.
-    let mut groups = match common.facts.groups {
-        Groups::PrimaryAndMemberships => vec![who.gid],
-        Groups::NoneForRoot if who.uid != 0 => vec![who.gid],
-        Groups::NoneForRoot | Groups::None => Vec::new(),
+/// The primary group and those that list the user, each once.
+fn with(gid: u32, memberships: &[u32]) -> Vec<u32> {
+    let mut groups = vec![gid];
+    for member in memberships {
+        if !groups.contains(member) {
+            groups.push(*member);
+        }
+    }
+    groups
+}
+
+fn groups(common: &Common<'_>, role: Role<'_>) -> Result<Vec<u32>, Unresolvable> {
+    let Common { container, own, .. } = common;
+    let (mut groups, added) = match (common.facts.groups, role) {
+        (Groups::PrimaryAndMemberships, Role::Exec(Some(who))) => (with(who.gid, &who.memberships), true),
+        (Groups::PrimaryAndMemberships, _) => (with(own.gid, common.memberships), true),
+        (Groups::PrimaryOfNamedUser, Role::Init) if container.user.is_some() => {
+            (with(own.gid, common.memberships), true)
+        }
+        (Groups::PrimaryOfNamedUser, Role::Exec(who)) => {
+            // libpod looks groups up in the root, also where the /etc/group that it has made lies over it (getUserOverrides looks for
+            // /etc/passwd alone).
+            let listed = if container.read_only { Vec::new() } else { who.unwrap_or(own).memberships.clone() };
+            (listed, who.is_none())
+        }
+        (Groups::PrimaryOfNamedUser, Role::Init) => (common.memberships.to_vec(), true),
+        (Groups::None, _) => (Vec::new(), true),
     };
-    for group in &common.container.group_add {
+    let added: &[_] = if added { &container.group_add } else { &[] };
+    for group in added {
         let gid = common.accounts.group(group)?;
         if !groups.contains(&gid) {
             groups.push(gid);
         }
     }
+    groups.retain(|gid| !common.container.altered.without_groups.contains(gid));
     Ok(groups)
 }
 

@@ -5,7 +5,12 @@ use std::{path::Path, time::Duration};
 use oci_spec::runtime::{Capabilities, LinuxNamespaceType, Process};
 
 use super::*;
-use crate::{capability::CapSet, observe::CapSets, scenario};
+use crate::{
+    capability::CapSet,
+    host::{Cgroups, Controllers},
+    observe::CapSets,
+    scenario,
+};
 
 /// A machine whose root has all but CAP_SYS_RESOURCE, as the one that was recorded.
 fn machine() -> Machine {
@@ -15,9 +20,11 @@ fn machine() -> Machine {
         kernel_capabilities: CapSet::KNOWN,
         bounding: CapSet(0x1ff_feff_ffff),
         effective: CapSet(0x1ff_feff_ffff),
-        cgroup: CgroupVersion::V1,
+        cgroups: Cgroups::Told(CgroupVersion::V1, Box::default()),
         userns: true,
         trust_host: false,
+        lab: crate::host::LabHost::machine(),
+        obstacle: None,
     }
 }
 
@@ -130,7 +137,7 @@ fn a_privileged_container_has_no_covers() {
         )
     };
     assert_eq!(covers("preset: docker"), (5, 10));
-    assert_eq!(covers("preset: podman"), (5, 11));
+    assert_eq!(covers("preset: podman"), (6, 11));
     assert_eq!(covers("privileged: true"), (0, 0));
     let sys = |keys: &str| {
         let spec = container(keys).spec;
@@ -185,4 +192,92 @@ fn the_environment_is_the_recorded_one() {
         [path, "HOSTNAME=lab", "HOME=/root", "TERM=xterm", "container=podman"]
     );
     assert!(env("environment: {HOME: /x}").contains(&"HOME=/x".to_owned()));
+}
+
+#[test]
+fn limits_are_the_recorded_ones() {
+    // With every controller that there can be, and with none.
+    let mut with = machine();
+    with.cgroups = Cgroups::Told(CgroupVersion::V1, Box::new(Controllers::all()));
+    let limits = |keys: &str, machine: &Machine| {
+        let text = format!("title: A claim\ncontainer: {{{keys}}}\nsteps:\n  - inspect: {{uid: 0}}\n");
+        let scenario = scenario::load("test", Path::new("test.yaml"), &text).expect("valid");
+        let job = job(&scenario.cases[0], machine, Duration::from_secs(1)).expect("resolved");
+        let linux = job.containers[0].spec.linux().clone().expect("linux");
+        let mut resources = linux.resources().clone().expect("resources");
+        resources.set_devices(None);
+        serde_json::to_value(resources).expect("JSON")
+    };
+    let pids = |limit: i64| serde_json::json!({"pids": {"limit": limit}});
+    let none = serde_json::json!({});
+    assert_eq!(limits("preset: docker", &with), none);
+    assert_eq!(limits("preset: bare", &with), none);
+    assert_eq!(limits("pids_limit: 16", &with), pids(16));
+    assert_eq!(limits("pids_limit: -1", &with), none);
+    assert_eq!(limits("preset: podman", &with), pids(2048));
+    assert_eq!(limits("preset: podman, privileged: true", &with), pids(2048));
+    assert_eq!(limits("preset: podman, pids_limit: 16", &with), pids(16));
+    assert_eq!(limits("preset: podman, pids_limit: -1", &with), pids(0));
+    assert_eq!(limits("preset: podman", &machine()), none, "what the kernel does not have is no default");
+    let memory = |limit: u64, swap: Option<u64>| match swap {
+        Some(swap) => serde_json::json!({"memory": {"limit": limit, "swap": swap}}),
+        None => serde_json::json!({"memory": {"limit": limit}}),
+    };
+    assert_eq!(limits("mem_limit: 64m", &with), memory(67_108_864, Some(134_217_728)));
+    assert_eq!(limits("mem_limit: 64m, memswap_limit: 100m", &with), memory(67_108_864, Some(104_857_600)));
+    assert_eq!(limits("mem_limit: 64m, memswap_limit: -1", &with), memory(67_108_864, None));
+    assert_eq!(limits("mem_limit: 1.5g", &machine()), memory(1_610_612_736, None));
+    let cpu = |quota: u64| serde_json::json!({"cpu": {"quota": quota, "period": 100_000}});
+    assert_eq!(limits("cpus: 0.5", &with), cpu(50_000));
+    assert_eq!(limits("cpus: 1.25", &with), cpu(125_000));
+    assert_eq!(limits("cpus: 0.333", &with), cpu(33_300));
+}
+
+#[test]
+fn a_rootless_container_has_the_user_and_his_subordinate_ids() {
+    let text = |user: &str| {
+        format!(
+            "title: A claim\nhost: {{users: {{service: 999, ann: 1001, bob: 1002}}}}\ncontainer: {{rootless: {user}}}\nsteps:\n  \
+             - inspect: {{uid: 0}}\n"
+        )
+    };
+    let resolve = |user: &str| {
+        let scenario = scenario::load("test", Path::new("test.yaml"), &text(user)).expect("valid");
+        job(&scenario.cases[0], &machine(), Duration::from_secs(1))
+    };
+    let lines = |job: &Job| {
+        let linux = job.containers[0].spec.linux().clone().expect("linux");
+        let all = linux.uid_mappings().iter().flatten().map(|line| (line.container_id(), line.host_id(), line.size()));
+        assert_eq!(linux.uid_mappings(), linux.gid_mappings());
+        assert_eq!(linux.resources(), &None, "an ordinary user loads no device list");
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&resolve("ann").expect("resolved")), [(0, 1001, 1), (1, 100_000, 65_536)]);
+    assert_eq!(lines(&resolve("bob").expect("resolved")), [(0, 1002, 1), (1, 165_536, 65_536)]);
+    for nobody in ["carol", "root", "service"] {
+        let refused = resolve(nobody).expect_err("nobody");
+        assert!(refused.0.contains("no ordinary user"), "{refused}");
+    }
+}
+
+/// config.json of containerd 1.6.20's CRI plugin.
+#[test]
+fn a_pods_container_is_what_was_recorded() {
+    let pod = container("preset: kubernetes");
+    assert_eq!(sets(&own("preset: kubernetes")), masks(0, 0xa804_25fb, 0xa804_25fb, 0));
+    assert_eq!(sets(&own("preset: kubernetes, cap_drop: [ALL], cap_add: [CHOWN]")), masks(0, 1, 1, 0));
+    let process = pod.spec.process().clone().expect("a process");
+    assert_eq!(process.user().additional_gids().as_deref(), Some(&[0][..]));
+    assert_eq!(process.no_new_privileges(), Some(false));
+    let linux = pod.spec.linux().clone().expect("linux");
+    assert!(linux.seccomp().is_none() && linux.sysctl().is_none());
+    let list = linux.resources().as_ref().and_then(|resources| resources.devices().clone()).expect("a list");
+    assert!(matches!(list.as_slice(), [all] if !all.allow() && all.typ().is_none()));
+    let targets: Vec<_> =
+        pod.spec.mounts().iter().flatten().map(|one| one.destination().display().to_string()).collect();
+    assert_eq!(targets, ["/proc", "/dev", "/dev/pts", "/dev/mqueue", "/sys", "/dev/shm"]);
+    let default = container("preset: kubernetes, security_opt: ['seccomp=runtime/default']");
+    let seccomp = default.spec.linux().as_ref().and_then(|linux| linux.seccomp().clone()).expect("a profile");
+    // Ten rules without a capability; SYS_CHROOT is the only one of the fourteen that has one of its own.
+    assert_eq!(seccomp.syscalls().as_ref().map(Vec::len), Some(11));
 }

@@ -7,7 +7,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use super::Source;
 use crate::{
     engine::{Engine, Kind},
-    host::{Machine, requirement},
+    host::Machine,
     report::pretty,
     result::{Skip, Verdict},
     runner::{self, Context},
@@ -78,8 +78,8 @@ fn trial(context: &Arc<Context>, scenario: &Arc<Scenario>, index: usize, must_ru
     let case = &scenario.cases[index];
     let name = pretty::name(&scenario.name, case.name.as_deref());
     // Decided while the list is made: nextest takes a test that ignores itself later for one that passed.
-    let skip = requirement::unmet(case, &context.machine);
-    let ignored = skip.as_ref().is_some_and(|skip| !(must_run && skip.remedy.is_some()));
+    let skip = runner::unfit(context.engine, &context.machine, case);
+    let ignored = skip.as_ref().is_some_and(|skip| !(must_run && skip.is_avoidable()));
     let kind = skip.as_ref().map(|skip| skip.reason.clone()).unwrap_or_default();
     let (context, scenario) = (Arc::clone(context), Arc::clone(scenario));
     let test = move || {
@@ -87,7 +87,7 @@ fn trial(context: &Arc<Context>, scenario: &Arc<Scenario>, index: usize, must_ru
             ENGINE.with_borrow_mut(|engine| runner::run(&context, engine, &scenario, &scenario.cases[index]));
         match &result.verdict {
             Verdict::Pass => Ok(()),
-            Verdict::Skip(skip) if !(must_run && skip.remedy.is_some()) => Ok(()),
+            Verdict::Skip(skip) if !(must_run && skip.is_avoidable()) => Ok(()),
             Verdict::Skip(Skip { reason, remedy }) => {
                 let remedy = remedy.as_deref().unwrap_or_default();
                 Err(Failed::from(format!("not run: {reason}\n{remedy}")))

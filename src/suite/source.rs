@@ -7,12 +7,12 @@ use std::{
 
 use super::embedded;
 use crate::{
-    scenario::{self, Diagnostic, discover, model::Scenario},
+    scenario::{self, Beside, Invalid, discover, model::Scenario},
     snapshot::Store,
 };
 
 /// A scenario, or what is wrong with its file.
-pub type Loaded = Result<Scenario, Box<Diagnostic>>;
+pub type Loaded = Result<Scenario, Box<Invalid>>;
 
 /// Where scenarios come from.
 #[derive(Debug, Clone)]
@@ -53,7 +53,8 @@ impl Source {
             Self::Embedded => {
                 let path = PathBuf::from(format!("scenarios/{name}.yaml"));
                 let text = embedded::FILES.iter().find(|(known, ..)| *known == name).map_or("", |(_, text, _)| text);
-                scenario::load(name, &path, text)
+                let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+                scenario::load_with(name, &path, text, Beside::Embedded(&|file| embedded::file(folder, file)))
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     capability::CapSet,
     engine::{Facts, StepObservation},
     host::{Machine, fixture},
-    observe::{NamespaceState, ProcessFacts, map_words},
+    observe::{Cpu, NamespaceState, ProcessFacts, map_words},
     result::Finding,
     scenario::{
         describe::namespace,
@@ -62,11 +62,10 @@ pub(super) fn inspect(expect: &FactsExpect, machine: &Machine, seen: &StepObserv
     found.equal("gid_map", expect.gid_map.as_ref(), &got.gid_map, |map| map_words(map));
     found.equal("no_new_privs", expect.no_new_privs.as_ref(), &got.no_new_privs, bool::to_string);
     found.equal("seccomp", expect.seccomp.as_ref(), &got.seccomp, |mode| mode.name().to_owned());
-    for (which, new) in &expect.namespaces {
-        let state = got.namespaces.iter().find(|(one, _)| one == which).map(|(_, state)| *state);
-        if state.is_none_or(|state| (state == NamespaceState::New) != *new) {
-            let wanted = if *new { NamespaceState::New } else { NamespaceState::Host };
-            let seen = state.map_or("none on this kernel", NamespaceState::name);
+    for (which, wanted) in &expect.namespaces {
+        let state = got.namespaces.iter().find(|(one, _)| one == which).map(|(_, state)| state);
+        if state.is_none_or(|state| state != wanted) {
+            let seen = state.map_or_else(|| "none on this kernel".to_owned(), NamespaceState::name);
             found.0.push(finding(format!("{} namespace {}", namespace(*which), wanted.name()), seen));
         }
     }
@@ -79,6 +78,19 @@ pub(super) fn inspect(expect: &FactsExpect, machine: &Machine, seen: &StepObserv
             found.0.push(finding(format!("limit {} {}", wanted.name, show(wanted.soft, wanted.hard)), seen));
         }
     }
+    // Who has no control group of its own has no limit of its own. One that could not be read is no such case: parse_process.
+    let (wanted, resources) = (&expect.resources, got.resources.unwrap_or_default());
+    for (name, wanted, got) in [("processes", wanted.pids, resources.pids), ("memory", wanted.memory, resources.memory)]
+    {
+        found.equal(&format!("limit of {name}"), wanted.as_ref(), &got.unwrap_or(u64::MAX), |limit| amount(*limit));
+    }
+    let cpu = |cpu: Option<Cpu>| cpu.filter(|cpu| cpu.quota != u64::MAX);
+    found.equal(
+        "limit of processor time",
+        wanted.cpu.map(|wanted| cpu(Some(wanted))).as_ref(),
+        &cpu(resources.cpu),
+        |cpu| cpu.map_or_else(|| "unlimited".to_owned(), |cpu| format!("{} of {} microseconds", cpu.quota, cpu.period)),
+    );
     let processes: Vec<_> = got.processes.iter().map(|process| process.command.as_str()).collect();
     found.text("processes", expect.processes.as_ref(), &processes.join("\n"));
     found.equal("hostname", expect.hostname.as_ref(), &got.hostname, String::clone);

@@ -3,8 +3,6 @@
 mod facts;
 mod outcome;
 
-pub use outcome::opposite;
-
 use caplab_init::wire::Probe;
 
 use crate::{
@@ -37,6 +35,7 @@ pub fn steps(case: &Case, machine: &Machine, seen: &Observation) -> Vec<StepResu
                 id: step.id.clone(),
                 kind,
                 within: within.map(|index| case.containers[index].name.clone()),
+                as_user: step.as_user.as_ref().map(ToString::to_string),
                 what: describe::action(&step.action, &case.containers),
                 capture: step.capture.clone(),
                 seen: seen.clone(),
@@ -76,27 +75,15 @@ pub fn conclude(
             continue;
         }
         for finding in &step.findings {
-            let place = step.within.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
-            let text = format!(
-                "step {} (line {}), {}{place}: expected {}, seen {}",
-                step.id, step.line, step.what, finding.expected, finding.seen
-            );
+            let text = format!("{}, {}: {finding}", place(step), subject(step));
             match (&step.seen.outcome, finding.error) {
                 (Outcome::Unavailable(_), _) if !names_an_object(&asked.action) => unavailable.push(text),
                 (_, true) => errors.push(text),
                 (_, false) => failed.push(text),
             }
         }
-        if let Some(because) = step.because.as_ref().filter(|because| !because.flipped) {
-            failed.push(format!(
-                "step {} (line {}), {}: not because of {}: with {} it is still {}, so something else decides",
-                step.id,
-                step.line,
-                step.what,
-                describe::control(&because.control),
-                because.change,
-                outcome::words(&because.outcome),
-            ));
+        if let Some(because) = step.because.as_ref().filter(|because| !because.holds) {
+            failed.push(format!("{}, {}: {}", place(step), step.what, because.finding));
         }
     }
     failed.extend(snapshot.iter().cloned());
@@ -111,6 +98,19 @@ pub fn conclude(
     }
 }
 
+/// `step 1 (line 4)`.
+#[must_use]
+pub fn place(step: &StepResult) -> String {
+    format!("step {} (line {})", step.id, step.line)
+}
+
+/// `iptables -L in box`.
+#[must_use]
+pub fn subject(step: &StepResult) -> String {
+    let within = step.within.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+    format!("{}{within}", step.what)
+}
+
 /// Whether a probe is about a path or process that its author names: where that is not there the scenario is wrong, not the
 /// machine lacking. Of all others the kernel has the feature or not.
 fn names_an_object(action: &Action) -> bool {
@@ -122,6 +122,7 @@ fn names_an_object(action: &Action) -> bool {
                 | Probe::Chown { .. }
                 | Probe::Chmod { .. }
                 | Probe::Chroot { .. }
+                | Probe::Setns { .. }
                 | Probe::Ptrace { .. }
                 | Probe::Kill { .. },
             ..

@@ -8,9 +8,6 @@ use crate::{
     scenario::model::{Expect, Matcher, OutcomeExpect},
 };
 
-/// Exit statuses of a shell for a command that it could not execute, POSIX sh "Command Search and Execution".
-const NOT_EXECUTED: [i32; 2] = [126, 127];
-
 /// How much of a stream a finding shows, in characters.
 const SHOWN: usize = 600;
 
@@ -56,28 +53,9 @@ fn satisfies(expect: OutcomeExpect, seen: &Outcome) -> bool {
         | (OutcomeExpect::Killed(None), Outcome::Killed(_)) => true,
         (OutcomeExpect::Denied(Some(wanted)), Outcome::Denied { errno, .. }) => wanted == *errno,
         // A command says only that it failed; that it was for want of permission is shown by a matcher or a because.
-        (OutcomeExpect::Denied(None), Outcome::Failed(code)) => !NOT_EXECUTED.contains(code),
+        (OutcomeExpect::Denied(None), Outcome::Failed(_)) => !seen.not_executed(),
         (OutcomeExpect::Killed(Some(wanted)), Outcome::Killed(signal)) => wanted == *signal,
         _ => false,
-    }
-}
-
-/// Whether the outcome turned into its opposite: what was allowed is not, what was denied is. An outcome that says
-/// nothing about permission is nobody's opposite.
-#[must_use]
-pub fn opposite(expect: &Expect, before: &StepObservation, after: &StepObservation) -> bool {
-    if cannot_be_judged(&before.outcome) || cannot_be_judged(&after.outcome) {
-        return false;
-    }
-    let denied = |outcome: &Outcome| match outcome {
-        Outcome::Denied { .. } => true,
-        Outcome::Failed(code) => !NOT_EXECUTED.contains(code),
-        _ => false,
-    };
-    match expect.outcome {
-        Some(OutcomeExpect::Allowed) => before.outcome == Outcome::Allowed && denied(&after.outcome),
-        Some(OutcomeExpect::Denied(_)) => denied(&before.outcome) && after.outcome == Outcome::Allowed,
-        Some(OutcomeExpect::Killed(_)) | None => false,
     }
 }
 

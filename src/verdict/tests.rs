@@ -98,22 +98,6 @@ fn all_that_is_expected_of_a_command_must_be() {
 }
 
 #[test]
-fn only_the_opposite_is_the_opposite() {
-    let (no, yes) = (seen(denied(EPERM), None, ""), seen(Outcome::Allowed, None, ""));
-    assert!(opposite(&probe("denied"), &no, &yes));
-    assert!(opposite(&probe("allowed"), &yes, &no));
-    assert!(!opposite(&probe("denied"), &no, &no));
-    assert!(!opposite(&probe("allowed"), &yes, &yes));
-    // A command that is not there in the changed case proves nothing.
-    assert!(!opposite(&run("allowed"), &yes, &seen(Outcome::Failed(127), Some(127), "")));
-    assert!(!opposite(&probe("allowed"), &yes, &seen(Outcome::Killed(Signal(9)), None, "")));
-    for outcome in nothing() {
-        let after = seen(outcome, None, "");
-        assert!(!opposite(&probe("denied"), &no, &after) && !opposite(&probe("allowed"), &yes, &after));
-    }
-}
-
-#[test]
 fn a_deviation_leaves_nothing_to_be_said() {
     let text = "title: A claim\ncontainer: {}\nsteps:\n  - probe: mount\n    expect: {denied: EPERM}\n";
     let scenario = scenario::load("test", Path::new("test.yaml"), text).expect("valid");

@@ -4,10 +4,11 @@ use alloc::{ffi::CString, string::String, vec, vec::Vec};
 
 use caplab_init::wire::{Phase, Process, Program, Refusal};
 
+use super::through;
 use crate::{
     setup::{self, Place, REFUSED, refusal},
     sys::{
-        Fail, Result,
+        Fail, Result, c_strings,
         fd::{self, BorrowedFd},
         file, process,
     },
@@ -21,7 +22,10 @@ pub(super) fn execute(helper: BorrowedFd<'_>, place: &mut Place<'_>, process: &P
     let fail = match arguments(process) {
         Ok((args, env)) => match &process.program {
             Program::Command(_) => command(&args, &env),
-            Program::Pause | Program::Probe(_) | Program::Inspect => process::execute_file(helper, &args, &env),
+            // Of one that goes through a runtime it is that.
+            Program::Pause | Program::Probe(_) | Program::Inspect | Program::Through { .. } => {
+                process::execute_file(helper, &args, &env)
+            }
         },
         Err(fail) => fail,
     };
@@ -43,15 +47,16 @@ pub(super) fn refused(bytes: &[u8]) -> Option<Refusal> {
 }
 
 fn arguments(process: &Process) -> Result<(Vec<CString>, Vec<CString>)> {
-    let args = process.program.args("caplab-init").map_err(|_| Fail::new("postcard", libc::EINVAL))?;
-    let strings = |list: &[String]| -> Result<Vec<CString>> {
-        list.iter().map(|text| crate::sys::c_string("execve", text)).collect()
+    let args = match &process.program {
+        Program::Through { command, .. } => through::arguments(&process.env, command),
+        program => program.args("caplab-init").map_err(|_| Fail::new("postcard", libc::EINVAL))?,
     };
+    let strings = |list: &[String]| c_strings(list.iter().map(String::as_str));
     Ok((strings(&args)?, strings(&process.env)?))
 }
 
 /// execve(2) of a command, a name without a slash searched in PATH as execvp(3) does.
-fn command(args: &[CString], env: &[CString]) -> Fail {
+pub(super) fn command(args: &[CString], env: &[CString]) -> Fail {
     let Some(name) = args.first() else { return Fail::new("execve", libc::EINVAL) };
     if name.as_bytes().contains(&b'/') {
         return process::execute(name, args, env);

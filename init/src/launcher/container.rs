@@ -1,13 +1,13 @@
 //! A container's life: clone, id maps, setup, pid 1, end.
 
 use alloc::{format, string::String, vec::Vec};
-use core::{mem, time::Duration};
+use core::{cell::Cell, mem, time::Duration};
 
-use caplab_init::wire::{Container, IdMap, Phase, Process, Program, Refusal};
+use caplab_init::wire::{Container, IdMap, Op, Phase, Process, Program, Refusal};
 
-use super::{FIXTURE, Lab, ROOT, child};
+use super::{FIXTURE, Lab, ROOT, child, groups::Own, join, rootless};
 use crate::{
-    setup::{self, Place, refusal},
+    setup::{self, Place, image::Owners, refusal},
     sys::{
         Fail, Result,
         clock::Instant,
@@ -19,49 +19,82 @@ use crate::{
     },
 };
 
+/// A pid 1 that has not said by then that it runs never will: executing the helper takes a millisecond.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
 /// A container that runs.
 pub(super) struct Running {
     /// Pid 1 as the lab host numbers it.
     pub(super) pid: i32,
     /// The same by descriptor.
     pub(super) pidfd: OwnedFd,
-    /// `CLONE_NEW*` flags it was made with.
+    /// `CLONE_NEW*` flags of its namespaces that are not the host's: its own and those it shares.
     pub(super) namespaces: u64,
+    /// Its pid namespace is another container's.
+    member: bool,
+    /// Its end has been waited for.
+    reaped: Cell<bool>,
     /// uid_map, for handing files to its users.
     pub(super) uid_map: Vec<IdMap>,
     /// Its list of devices.
     pub(super) devices: Option<Vec<u64>>,
+    /// Its own control groups.
+    pub(super) limits: Option<Own>,
     /// Pid 1 is stopped before its first instruction and waits to be let go.
     stopped: bool,
 }
 
 impl Running {
     /// Makes the container and waits until its pid 1 has become what it should be.
-    pub(super) fn start(lab: &Lab, container: &Container) -> core::result::Result<Self, Refusal> {
+    pub(super) fn start(
+        lab: &Lab,
+        container: &Container,
+        owners: &[(&Self, u64)],
+    ) -> core::result::Result<Self, Refusal> {
         let plumbing = |fail| refusal(Phase::Plumbing, fail);
         let (status, status_end) = fd::pipe().map_err(plumbing)?;
         let (go_end, go) = fd::pipe().map_err(plumbing)?;
-        let cloned = lab.clone(container.namespaces, container.devices.as_deref());
-        let (pid, pidfd) = match cloned.map_err(|fail| refusal(Phase::Clone, fail))? {
-            Side::Child => {
-                drop(go);
-                child::refuse(status_end.as_fd(), &become_init(lab, container, status_end.as_fd(), go_end.as_fd()));
+        let limits = lab.groups.make(container).map_err(|fail| refusal(Phase::ControlGroup, fail))?;
+        let at_once = container.namespaces & !container.unshared();
+        let cloned = match container.engine {
+            Some(user) => rootless::clone(lab, user, at_once),
+            None => {
+                join::fork_within(lab, owners, || lab.clone(at_once, container.devices.as_deref(), limits.as_ref()))
             }
-            Side::Parent(pid, pidfd) => (pid, pidfd),
+        };
+        let (pid, pidfd) = match cloned {
+            Ok(Side::Child) => {
+                drop(go);
+                let refused = match limits.as_ref().map_or(Ok(()), Own::join) {
+                    Ok(()) => become_init(lab, container, status_end.as_fd(), go_end.as_fd()),
+                    Err(fail) => refusal(Phase::ControlGroup, fail),
+                };
+                child::refuse(status_end.as_fd(), &refused);
+            }
+            Ok(Side::Parent(pid, pidfd)) => (pid, pidfd),
+            Err(fail) => {
+                if let Some(own) = limits {
+                    lab.groups.remove(&own);
+                }
+                return Err(refusal(Phase::Clone, fail));
+            }
         };
         drop((status_end, go_end));
         let running = Self {
             pid,
             pidfd,
-            namespaces: container.namespaces,
+            namespaces: joined(container) | container.namespaces,
+            member: joined(container) & libc::CLONE_NEWPID as u64 != 0,
+            reaped: Cell::new(false),
             uid_map: container.uid_map.clone(),
             devices: container.devices.clone(),
+            limits,
             stopped: matches!(container.init.program, Program::Command(_)),
         };
         match running.bring_up(container, &status, go) {
             Ok(()) => Ok(running),
             Err(refused) => {
-                running.end();
+                running.end(lab);
                 Err(refused)
             }
         }
@@ -80,6 +113,12 @@ impl Running {
         let said = match container.init.program {
             Program::Command(_) => fd::read_to_end(status.as_fd()).map_err(plumbing)?,
             _ => {
+                let [said, ended] =
+                    fd::poll([Some(status.as_fd()), Some(self.pidfd.as_fd())], Some(Instant::now() + READY_WITHIN))
+                        .map_err(plumbing)?;
+                if !(said || ended) {
+                    return Err(silent(container, libc::ETIMEDOUT));
+                }
                 let mut first = [0; 4096];
                 let count = fd::read(status.as_fd(), &mut first).map_err(plumbing)?;
                 first[..count].to_vec()
@@ -91,19 +130,21 @@ impl Running {
         if self.stopped {
             match process::wait(self.pid, Block::Yes).map_err(plumbing)? {
                 Some(Ended::Stopped) => Ok(()),
-                _ => Err(refusal(Phase::Exec, Fail::new("execve", libc::ESRCH))),
+                _ => Err(silent(container, libc::ESRCH)),
             }
         } else if said.first() == Some(&setup::READY) {
             Ok(())
         } else {
-            Err(refusal(Phase::Exec, Fail::new("execveat", libc::ESRCH)))
+            Err(silent(container, libc::ESRCH))
         }
     }
 
     /// One that a runtime has made.
     pub(super) fn of_runtime(pid: i32, pidfd: OwnedFd, container: &Container) -> Self {
+        let member = joined(container) & libc::CLONE_NEWPID as u64 != 0;
         let (namespaces, uid_map) = (container.namespaces, container.uid_map.clone());
-        Self { pid, pidfd, namespaces, uid_map, devices: None, stopped: false }
+        let reaped = Cell::new(false);
+        Self { pid, pidfd, namespaces, member, reaped, uid_map, devices: None, limits: None, stopped: false }
     }
 
     /// Lets pid 1 take its first instruction, once it has been looked at.
@@ -122,11 +163,35 @@ impl Running {
         fd::poll([Some(self.pidfd.as_fd())], Some(Instant::now() + time)).is_ok_and(|[ended]| ended)
     }
 
+    /// Waits for the end of one that is in another container's pid namespace and has ended. The pid 1 of that namespace stays
+    /// until everybody else in it has been waited for (zap_pid_ns_processes), and this one is the launcher's child.
+    pub(super) fn settle(&self) {
+        if self.member && !self.reaped.get() && !self.alive() {
+            process::wait(self.pid, Block::No).ok();
+            self.reaped.set(true);
+        }
+    }
+
+    /// Its end has been waited for by somebody who waits for everybody.
+    pub(super) fn was_reaped(&self) {
+        self.reaped.set(true);
+    }
+
+    /// Whether that has been done.
+    pub(super) fn is_settled(&self) -> bool {
+        self.reaped.get()
+    }
+
     /// Kills pid 1, and with it, says pid_namespaces(7), every process of the container; waits until they are gone.
-    pub(super) fn end(self) {
-        process::kill(self.pidfd.as_fd(), libc::SIGKILL);
-        // It is this process's child and has been sent SIGKILL, so that the wait ends, and ends with it.
-        while let Ok(Some(Ended::Stopped)) = process::wait(self.pid, Block::Yes) {}
+    pub(super) fn end(self, lab: &Lab) {
+        if !self.reaped.get() {
+            process::kill(self.pidfd.as_fd(), libc::SIGKILL);
+            // It is this process's child and has been sent SIGKILL, so that the wait ends, and ends with it.
+            while let Ok(Some(Ended::Stopped)) = process::wait(self.pid, Block::Yes) {}
+        }
+        if let Some(own) = &self.limits {
+            lab.groups.remove(own);
+        }
     }
 
     /// The uid of the host that an id of the container is.
@@ -134,16 +199,25 @@ impl Running {
         if self.uid_map.is_empty() {
             return Some(uid);
         }
-        self.uid_map
-            .iter()
-            .find(|line| uid >= line.inside && u64::from(uid) < u64::from(line.inside) + u64::from(line.count))
-            .map(|line| line.outside + (uid - line.inside))
+        self.uid_map.iter().find_map(|line| line.outside(uid))
     }
+}
+
+/// Pid 1 neither ran nor said why. That is what a seccomp profile makes of it that refuses what it needs to say it, or to run.
+fn silent(container: &Container, errno: i32) -> Refusal {
+    let filter = container.init.ops.iter().position(|op| matches!(op, Op::Seccomp(_)));
+    let phase = filter.map_or(Phase::Exec, |index| Phase::Process(index as u32));
+    refusal(phase, Fail::new("execve", errno))
+}
+
+/// `CLONE_NEW*` flags of the namespaces that are other containers'.
+fn joined(container: &Container) -> u64 {
+    container.joins.iter().fold(0, |all, join| all | join.namespaces)
 }
 
 /// The child's side: everything up to execve.
 fn become_init(lab: &Lab, container: &Container, status: BorrowedFd<'_>, go: BorrowedFd<'_>) -> Refusal {
-    let mut place = Place::new(ROOT, FIXTURE);
+    let mut place = Place::new(ROOT, FIXTURE).with_images(&lab.images, Owners::default());
     let prepared = enter_maps(container, go).map_err(|fail| refusal(Phase::IdMap, fail)).and_then(|()| {
         system::set_umask(0);
         child::silence().map_err(|fail| refusal(Phase::Plumbing, fail))?;
@@ -163,15 +237,19 @@ fn become_init(lab: &Lab, container: &Container, status: BorrowedFd<'_>, go: Bor
     }
 }
 
-/// In a new user namespace: waits for the maps, then becomes its root, so that what is mounted belongs to it.
+/// In a new user namespace: waits for the maps, then becomes its root, so that what is mounted belongs to it. Then makes the
+/// namespaces that are made last.
 fn enter_maps(container: &Container, go: BorrowedFd<'_>) -> Result<()> {
-    if container.uid_map.is_empty() {
-        return Ok(());
+    if !container.uid_map.is_empty() {
+        fd::read_to_end(go)?;
+        credentials::set_groups(&[])?;
+        credentials::set_gid(0)?;
+        credentials::set_uid(0)?;
     }
-    fd::read_to_end(go)?;
-    credentials::set_groups(&[])?;
-    credentials::set_gid(0)?;
-    credentials::set_uid(0)
+    match container.unshared() {
+        0 => Ok(()),
+        flags => process::unshare(flags as i32),
+    }
 }
 
 fn write_map(pid: i32, name: &'static str, lines: &[IdMap]) -> Result<()> {

@@ -4,9 +4,9 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use caplab_init::wire::{ExecReport, Exit, Op, Phase, Process, Refusal};
+use caplab_init::wire::{ExecReport, Exit, Op, Phase, Process, Program, Refusal};
 
-use super::{FIXTURE, Lab, ROOT, child, container::Running};
+use super::{FIXTURE, Lab, ROOT, child, container::Running, groups::Own, join, through};
 use crate::{
     setup::{Place, refusal},
     sys::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// After a process has ended, what its background children still hold open is read for this long.
-const LAST_WORDS: Duration = Duration::from_millis(20);
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(20);
 
 /// Executes a process in a running container.
 pub(super) fn run(
@@ -30,29 +30,40 @@ pub(super) fn run(
 ) -> core::result::Result<ExecReport, Refusal> {
     let owner = user_of(process).and_then(|uid| running.host_uid(uid)).unwrap_or(0);
     watched(
-        timeout,
+        (timeout, LAST_WORDS),
         limit,
         owner,
         || fork_into(lab, running),
-        |out, err| match enter(running, out, err) {
-            Ok(()) => child::execute(lab.helper.as_fd(), &mut Place::new(ROOT, FIXTURE), process),
-            Err(fail) => refusal(Phase::Enter, fail),
+        |out, err| {
+            let runtime = match &process.program {
+                Program::Through { runtime, start, .. } => match through::open(runtime, *start) {
+                    Ok(opened) => Some(opened),
+                    Err(fail) => return refusal(Phase::Exec, fail),
+                },
+                _ => None,
+            };
+            let executed = runtime.as_ref().unwrap_or(&lab.helper);
+            match enter(running).and_then(|()| child::streams(out, err)) {
+                Ok(()) => child::execute(executed.as_fd(), &mut Place::new(ROOT, FIXTURE), process),
+                Err(fail) => refusal(Phase::Enter, fail),
+            }
         },
     )
 }
 
-/// Executes a program on the lab host, as its root.
+/// Executes a program on the lab host, as its root. `last_words` is how long what it leaves running may have its streams open.
 pub(super) fn on_the_lab_host(
     lab: &Lab,
     timeout: Duration,
+    last_words: Duration,
     limit: usize,
     execute: impl FnOnce() -> Refusal,
 ) -> core::result::Result<ExecReport, Refusal> {
     watched(
-        timeout,
+        (timeout, last_words),
         limit,
         0,
-        || lab.clone(0, None),
+        || lab.clone(0, None, None),
         |out, err| {
             process::new_session();
             match child::streams(out, err) {
@@ -65,7 +76,7 @@ pub(super) fn on_the_lab_host(
 
 /// Forks, and collects what the child writes until it ends or its time is over. The child's side returns only where it was refused.
 fn watched(
-    timeout: Duration,
+    (timeout, last_words): (Duration, Duration),
     limit: usize,
     owner: u32,
     fork: impl FnOnce() -> Result<Side>,
@@ -86,7 +97,7 @@ fn watched(
     drop((status_end, out_end, err_end));
     let said = fd::read_to_end(status.as_fd()).map_err(plumbing)?;
     let mut streams = [Stream::new(out, limit), Stream::new(err, limit)];
-    let collected = collect(&mut streams, pidfd.as_fd(), pid, started + timeout);
+    let collected = collect(&mut streams, pidfd.as_fd(), pid, started + timeout, last_words);
     let ended = process::wait(pid, Block::Yes).map_err(plumbing)?;
     let in_time = collected.map_err(plumbing)?;
     if let Some(refused) = child::refused(&said) {
@@ -109,7 +120,7 @@ fn watched(
 }
 
 /// The uid that the process will have.
-fn user_of(process: &Process) -> Option<u32> {
+pub(super) fn user_of(process: &Process) -> Option<u32> {
     process.ops.iter().find_map(|op| match op {
         Op::Uid(uid) => Some(*uid),
         _ => None,
@@ -117,24 +128,18 @@ fn user_of(process: &Process) -> Option<u32> {
 }
 
 /// Forks a process whose pid namespace is the container's: only a child of the one who calls setns(2) enters it.
-fn fork_into(lab: &Lab, running: &Running) -> Result<Side> {
+pub(super) fn fork_into(lab: &Lab, running: &Running) -> Result<Side> {
     let pids = libc::CLONE_NEWPID as u64;
-    if running.namespaces & pids == 0 {
-        return lab.clone(0, running.devices.as_deref());
-    }
-    process::enter(running.pidfd.as_fd(), pids)?;
-    let forked = lab.clone(0, running.devices.as_deref());
-    if !matches!(forked, Ok(Side::Child)) {
-        process::enter(lab.pids.as_fd(), pids)?;
-    }
-    forked
+    let entered = [(running, pids)];
+    let entered = if running.namespaces & pids == 0 { &[][..] } else { &entered };
+    join::fork_within(lab, entered, || lab.clone(0, running.devices.as_deref(), running.limits.as_ref()))
 }
 
-/// The child's side: the other namespaces, a session and streams of its own.
-fn enter(running: &Running, out: BorrowedFd<'_>, err: BorrowedFd<'_>) -> Result<()> {
+/// The child's side: the container's control groups, its other namespaces, a session of its own.
+pub(super) fn enter(running: &Running) -> Result<()> {
+    running.limits.as_ref().map_or(Ok(()), Own::join)?;
     process::new_session();
-    process::enter(running.pidfd.as_fd(), running.namespaces & !(libc::CLONE_NEWPID as u64))?;
-    child::streams(out, err)
+    process::enter(running.pidfd.as_fd(), running.namespaces & !(libc::CLONE_NEWPID as u64))
 }
 
 /// A stream that is being read.
@@ -170,7 +175,13 @@ impl Stream {
 }
 
 /// Reads until the process has ended and its last words are read; false where its time was over and it was killed.
-fn collect(streams: &mut [Stream; 2], process: BorrowedFd<'_>, pid: i32, deadline: Instant) -> Result<bool> {
+fn collect(
+    streams: &mut [Stream; 2],
+    process: BorrowedFd<'_>,
+    pid: i32,
+    deadline: Instant,
+    last_words: Duration,
+) -> Result<bool> {
     let mut until = deadline;
     let mut ended = false;
     let mut in_time = true;
@@ -179,7 +190,7 @@ fn collect(streams: &mut [Stream; 2], process: BorrowedFd<'_>, pid: i32, deadlin
             fd::poll([streams[0].open(), streams[1].open(), (!ended).then_some(process)], Some(until))?;
         if end {
             ended = true;
-            until = Instant::now() + LAST_WORDS;
+            until = Instant::now() + last_words;
         }
         if out {
             streams[0].take()?;

@@ -4,33 +4,50 @@ use alloc::vec::Vec;
 
 use caplab_init::wire::{FileReport, FixtureEntry, FixtureKind, Phase, Refusal};
 
-use super::FIXTURE;
+use super::{FIXTURE, Lab, disk, socket};
 use crate::{
     setup::refusal,
     sys::{
         Result,
         fd::{self, BorrowedFd},
-        mount, path,
+        file, mount, path,
     },
 };
 
 /// Mounts and fills it.
-pub(super) fn make(entries: &[FixtureEntry]) -> core::result::Result<(), Refusal> {
+pub(super) fn make(lab: &Lab, entries: &[FixtureEntry], disk: Option<&str>) -> core::result::Result<(), Refusal> {
     mount::attach_new("tmpfs", FIXTURE, "mode=0755,size=64m,nr_inodes=16k")
         .map_err(|fail| refusal(Phase::Plumbing, fail))?;
     let root = path::directory(FIXTURE).map_err(|fail| refusal(Phase::Plumbing, fail))?;
     for (index, entry) in entries.iter().enumerate() {
-        make_entry(root.as_fd(), entry).map_err(|fail| refusal(Phase::Fixture(index as u32), fail))?;
+        make_entry(lab, root.as_fd(), entry).map_err(|fail| refusal(Phase::Fixture(index as u32), fail))?;
+        if disk == Some(entry.path.as_str()) {
+            // What is made below lies on it.
+            mount_disk(root.as_fd(), entry).map_err(|fail| refusal(Phase::Disk, fail))?;
+        }
     }
-    Ok(())
+    // Who reads the device and not the file system sees what has been written there.
+    let written = disk.map_or(Ok(()), |at| {
+        path::open_in(root.as_fd(), at, libc::O_RDONLY | libc::O_DIRECTORY, 0).and_then(|disk| file::sync(disk.as_fd()))
+    });
+    written.map_err(|fail| refusal(Phase::Disk, fail))
 }
 
-fn make_entry(root: BorrowedFd<'_>, entry: &FixtureEntry) -> Result<()> {
+fn mount_disk(root: BorrowedFd<'_>, entry: &FixtureEntry) -> Result<()> {
+    let mounted = mount::create("ext4", disk::PATH, &[], false, libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV)?;
+    mount::attach(mounted.as_fd(), path::find(root, &entry.path)?.as_fd())?;
+    let (parent, name) = path::parent(root, &entry.path)?;
+    path::set_owner(parent.as_fd(), &name, entry.uid, entry.gid)?;
+    path::set_mode(parent.as_fd(), &name, entry.mode)
+}
+
+fn make_entry(lab: &Lab, root: BorrowedFd<'_>, entry: &FixtureEntry) -> Result<()> {
     let (parent, name) = path::parent(root, &entry.path)?;
     match &entry.kind {
         FixtureKind::Dir => {
             path::make_directory(parent.as_fd(), &name, 0o700)?;
         }
+        FixtureKind::Socket => socket::serve(lab, &entry.path)?,
         FixtureKind::File(content) => {
             let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NOFOLLOW;
             let file = path::open_in(parent.as_fd(), &name, flags, 0o600)?;

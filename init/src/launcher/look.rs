@@ -7,7 +7,7 @@ use alloc::{
     vec::Vec,
 };
 
-use caplab_init::wire::ProcessText;
+use caplab_init::wire::{Hierarchy, ProcessText};
 
 use super::Lab;
 use crate::sys::file;
@@ -40,6 +40,36 @@ pub(crate) fn read(pid: &str) -> ProcessText {
 pub(super) fn namespaces(pid: &str) -> Vec<(String, String)> {
     let identity = |name: &str| file::read_link(&format!("/proc/{pid}/ns/{name}")).ok();
     NAMESPACES.into_iter().filter_map(|name| Some((name.to_owned(), identity(name)?))).collect()
+}
+
+/// /proc/PID/cgroup.
+pub(super) fn cgroup(pid: i32) -> String {
+    file::read_text(&format!("/proc/{pid}/cgroup")).unwrap_or_default()
+}
+
+/// The limits of the groups that a process is in, by its /proc/PID/cgroup: name and content of each file. One that cannot be read is
+/// left empty: the parent says which one it misses.
+pub(super) fn resources(hierarchies: &[Hierarchy], cgroup: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for hierarchy in hierarchies {
+        let directory = hierarchy.directory(cgroup);
+        for name in &hierarchy.files {
+            let text = directory.as_ref().and_then(|directory| file::read_text(&format!("{directory}/{name}")).ok());
+            found.push((name.clone(), text.unwrap_or_default()));
+        }
+    }
+    found
+}
+
+/// /proc/PID/status.
+pub(super) fn status(pid: i32) -> String {
+    file::read_text(&format!("/proc/{pid}/status")).unwrap_or_default()
+}
+
+/// The same of a process that has described itself; `init` is /proc/PID/cgroup of its pid 1, seen from here.
+pub(super) fn resources_inside(hierarchies: &[Hierarchy], text: &ProcessText, init: &str) -> Vec<(String, String)> {
+    let lines = hierarchies.iter().filter_map(|one| one.as_the_host(&text.cgroup, &text.init_cgroup, init));
+    resources(hierarchies, &lines.collect::<String>())
 }
 
 /// A process and its ancestors up to the lab host's pid 1.

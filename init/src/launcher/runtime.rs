@@ -4,19 +4,19 @@
 //! bundles and the fixture host are on a tmpfs that goes with the mount namespace. What stays are its control groups; they lie
 //! below one directory in each hierarchy, which the guard removes.
 
-use alloc::{borrow::ToOwned, ffi::CString, format, string::String, vec, vec::Vec};
+use alloc::{borrow::ToOwned, format, string::String};
 use core::time::Duration;
 
 use caplab_init::wire::{
-    Bundle, Container, ExecReport, Exit, Op, Phase, Process, Program, Refusal, Runtime, runtime::HELPER_SOURCE,
-    runtime::PLACE, runtime::cgroups,
+    Bundle, Container, ExecReport, Exit, Op, Phase, Process, Program, Refusal, Runtime, runtime::CONTAINERS,
+    runtime::HELPER_SOURCE, runtime::PLACE, runtime::cgroups,
 };
 
-use super::{Lab, container::Running, exec};
+use super::{LAB, Lab, container::Running, exec};
 use crate::{
-    setup::{self, Place, refusal},
+    setup::{self, Place, image::Owners, refusal},
     sys::{
-        Fail, Result,
+        Fail, Result, c_strings,
         fd::{self, OwnedFd},
         file, mount, path, process, system,
     },
@@ -24,14 +24,27 @@ use crate::{
 
 /// How long the runtime itself may take for a container.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Two devices like /dev/null of the lab host's own: what lies over the machine's, below [`LAB`], and a runtime's standard input, below
+/// the place. crun 1.8 makes its standard input the container's user's with fchown(2), and with it the /dev/null of the container, which
+/// with a user namespace is a bind of the host's: were they the machine's, that user would own it from then on, and could take it from
+/// everybody. They are two, so that where the map has not the host's 0 the container's /dev/null is nobody's as on a machine.
+const NULL: &str = "null";
+const INPUT: &str = ".null";
+/// Where the hierarchies of control groups are mounted.
+const HIERARCHIES: &str = "/sys/fs/cgroup";
 /// Bytes kept of what it says.
 const WORDS: usize = 16 << 10;
 
 /// A place for bundles and state, and the helper as a file that can be bound into containers.
 pub(super) fn prepare(runtime: &Runtime) -> core::result::Result<(), Refusal> {
     let made = || -> Result<()> {
-        path::make_directory(path::directory("/mnt")?.as_fd(), "oci", 0o755)?;
+        path::make_directory(path::directory(LAB)?.as_fd(), "oci", 0o755)?;
         mount::attach_new("tmpfs", PLACE, "mode=0755,size=256m")?;
+        path::make_directory(path::directory(PLACE)?.as_fd(), ".containers", 0o755)?;
+        if runtime.gives_null_away {
+            own_null()?;
+        }
+        path::make_device(path::directory(PLACE)?.as_fd(), INPUT, libc::S_IFCHR | 0o666, 1, 3)?;
         file::save(HELPER_SOURCE, 0o755, &file::read("/proc/self/exe")?)?;
         if runtime.hide_unified {
             // crun 1.8 refuses a machine that has both versions. This is the lab's own mount namespace.
@@ -40,6 +53,21 @@ pub(super) fn prepare(runtime: &Runtime) -> core::result::Result<(), Refusal> {
         Ok(())
     };
     made().map_err(|fail| refusal(Phase::Plumbing, fail))
+}
+
+/// Lays a /dev/null of the lab's own over the machine's, in this mount namespace; an earlier case's is taken back from its user.
+fn own_null() -> Result<()> {
+    let lab = path::directory(LAB)?;
+    match path::make_device(lab.as_fd(), NULL, libc::S_IFCHR | 0o666, 1, 3) {
+        Err(fail) if fail.errno == libc::EEXIST => {}
+        made => {
+            made?;
+            let node = mount::clone_tree(path::find(lab.as_fd(), NULL)?.as_fd(), false)?;
+            mount::attach(node.as_fd(), path::find(path::directory("/")?.as_fd(), "/dev/null")?.as_fd())?;
+        }
+    }
+    path::set_owner(lab.as_fd(), NULL, 0, 0)?;
+    path::set_mode(lab.as_fd(), NULL, 0o666)
 }
 
 /// Removes the place. What still runs has been killed before.
@@ -56,17 +84,24 @@ pub(super) fn start(
 ) -> core::result::Result<Running, Refusal> {
     let plumbing = |fail| refusal(Phase::Plumbing, fail);
     let dir = format!("{PLACE}/{}", container.name);
-    write_bundle(container, bundle, &dir).map_err(plumbing)?;
+    write_bundle(lab, container, bundle, &dir).map_err(plumbing)?;
     let pid_file = format!("{dir}/pid");
+    let is_pause = matches!(container.init.program, Program::Pause);
+    // The runtime ends when it has let pid 1 go, and a machine under load may take its time from there to the pause, which says
+    // one byte and closes what it has. Where nobody reads that any more SIGPIPE kills it.
+    let words = if is_pause { PATIENCE } else { exec::LAST_WORDS };
     let args = ["run", "--detach", "--bundle", &dir, "--pid-file", &pid_file, &container.name];
-    let report = command(lab, runtime, &args, PATIENCE, WORDS)?;
+    let report = command(lab, runtime, &args, (PATIENCE, words), WORDS)?;
     if report.exit != Exit::Code(0) {
         return Err(said("run", runtime, &report));
     }
     let found = file::read_text(&pid_file).map_err(plumbing)?;
     let pid = found.trim().parse().map_err(|_| plumbing(Fail::new("pid-file", libc::EINVAL)))?;
     let pidfd = process::descriptor(pid).map_err(plumbing)?;
-    let is_pause = matches!(container.init.program, Program::Pause);
+    // By this the Spec of another container names its namespaces.
+    path::directory(CONTAINERS)
+        .and_then(|above| path::make_symlink(above.as_fd(), &container.name, &format!("/proc/{pid}")))
+        .map_err(plumbing)?;
     if is_pause && report.stdout.first() != Some(&setup::READY) {
         return Err(refusal(Phase::Exec, Fail::new("execve", libc::ESRCH)));
     }
@@ -88,10 +123,12 @@ pub(super) fn exec(
     file::save(&document, 0o644, process.document.as_deref().unwrap_or_default()).map_err(plumbing)?;
     file::save(&log, 0o644, &[]).map_err(plumbing)?;
     let args = ["exec", "--process", &document, &container.name];
-    let report = command(lab, runtime, &args, timeout, limit)?;
-    // The runtime's own failures are in its log; the process's are not.
+    let report = command(lab, runtime, &args, (timeout, exec::LAST_WORDS), limit)?;
+    // The runtime's own failures are in its log; the process's are not. runc's lines have a level, crun's are failures.
     let complaint = file::read_text(&log).unwrap_or_default();
-    match complaint.lines().rfind(|line| line.contains("error")) {
+    let is_failure =
+        |line: &&str| if line.contains("level=") { line.contains("level=error") } else { !line.trim().is_empty() };
+    match complaint.lines().rfind(is_failure) {
         Some(line) if !matches!(report.exit, Exit::Code(0) | Exit::TimedOut) => {
             Err(Refusal { phase: Phase::Runtime, call: runtime.call("exec"), errno: 0, detail: line.to_owned() })
         }
@@ -110,21 +147,23 @@ fn shell_status(exit: Exit) -> Exit {
 /// Kills and removes a container, whatever state it is in.
 pub(super) fn delete(lab: &Lab, runtime: &Runtime, name: &str) {
     // Where that fails the launcher's end kills it.
-    command(lab, runtime, &["delete", "--force", name], PATIENCE, WORDS).ok();
+    command(lab, runtime, &["delete", "--force", name], (PATIENCE, exec::LAST_WORDS), WORDS).ok();
 }
 
 fn command(
     lab: &Lab,
     runtime: &Runtime,
     args: &[&str],
-    timeout: Duration,
+    (timeout, last_words): (Duration, Duration),
     limit: usize,
 ) -> core::result::Result<ExecReport, Refusal> {
     let own = [runtime.program.as_str()].into_iter().chain(runtime.args.iter().map(String::as_str));
-    let strings: Result<Vec<CString>> =
-        own.chain(args.iter().copied()).map(|text| crate::sys::c_string("execve", text)).collect();
-    let strings = strings.map_err(|fail| refusal(Phase::Plumbing, fail))?;
-    exec::on_the_lab_host(lab, timeout, limit, || {
+    let strings = c_strings(own.chain(args.iter().copied())).map_err(|fail| refusal(Phase::Plumbing, fail))?;
+    exec::on_the_lab_host(lab, timeout, last_words, limit, || {
+        let null = file::open(&format!("{PLACE}/{INPUT}"), libc::O_RDONLY);
+        if let Err(fail) = null.and_then(|null| fd::duplicate_onto(null.as_fd(), fd::INPUT)) {
+            return refusal(Phase::Plumbing, fail);
+        }
         let fail = process::execute(&strings[0], &strings, &[c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".to_owned()]);
         refusal(Phase::Exec, fail)
     })
@@ -136,7 +175,7 @@ fn said(verb: &str, runtime: &Runtime, report: &ExecReport) -> Refusal {
     Refusal { phase: Phase::Runtime, call: runtime.call(verb), errno: 0, detail: last.trim().to_owned() }
 }
 
-fn write_bundle(container: &Container, bundle: &Bundle, dir: &str) -> Result<()> {
+fn write_bundle(lab: &Lab, container: &Container, bundle: &Bundle, dir: &str) -> Result<()> {
     let place = path::directory(PLACE)?;
     path::make_directory(place.as_fd(), &container.name, 0o755)?;
     let own = path::directory(dir)?;
@@ -145,18 +184,22 @@ fn write_bundle(container: &Container, bundle: &Bundle, dir: &str) -> Result<()>
     file::save(&format!("{dir}/config.json"), 0o644, &bundle.config)?;
     // Modes are those that are asked for; the runtime gets the usual umask back.
     system::set_umask(0);
-    let filled = fill(root, bundle);
+    let filled = fill(lab, root, container, bundle);
     system::set_umask(0o022);
     filled
 }
 
-fn fill(root: OwnedFd, bundle: &Bundle) -> Result<()> {
+fn fill(lab: &Lab, root: OwnedFd, container: &Container, bundle: &Bundle) -> Result<()> {
     let (uid, gid) = bundle.owner;
     let again = fd::duplicate(root.as_fd())?;
-    setup::walk(&mut Place::at(root), &bundle.root, Phase::Setup)
-        .map_err(|refused| Fail::new("rootfs", refused.errno).with(refused.call))?;
+    let owners = Owners { uids: &container.uid_map, gids: &container.gid_map };
+    setup::walk(&mut Place::at(root).with_images(&lab.images, owners), &bundle.root, Phase::Setup)
+        .map_err(|refused| Fail::new("rootfs", refused.errno).with(format!("{} {}", refused.call, refused.detail)))?;
     if (uid, gid) != (0, 0) {
-        path::set_owner(again.as_fd(), ".", uid, gid)?;
+        // An image's root has its owner from the image.
+        if !bundle.root.iter().any(|op| matches!(op, Op::Image { .. })) {
+            path::set_owner(again.as_fd(), ".", uid, gid)?;
+        }
         for op in &bundle.root {
             if let Op::Dir { path, .. } | Op::File { path, .. } | Op::Symlink { path, .. } = op {
                 let (parent, name) = path::parent(again.as_fd(), path)?;
@@ -180,26 +223,33 @@ pub(super) fn thaw(name: &str) {
 /// Removes the control groups that this guard's runtime left, and those of guards that are no more.
 pub(super) fn sweep() {
     let own = cgroups(process::id());
-    let prefix = own.trim_start_matches('/').trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned();
-    let mut roots = vec!["/sys/fs/cgroup".to_owned()];
-    roots.extend(file::names("/sys/fs/cgroup").unwrap_or_default().iter().map(|name| format!("/sys/fs/cgroup/{name}")));
-    for root in roots {
-        let Ok(directory) = path::directory(&root) else { continue };
-        for name in file::names(&root).unwrap_or_default() {
-            let Some(pid) = name.strip_prefix(&prefix).filter(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()))
-            else {
-                continue;
-            };
-            let is_alive = pid != format!("{}", process::id()) && file::status(&format!("/proc/{pid}")).is_ok();
-            if is_alive {
-                continue;
-            }
-            thaw(&format!("/{name}"));
-            let Ok(group) = path::directory(&format!("{root}/{name}")) else { continue };
-            for below in file::names(&format!("{root}/{name}")).unwrap_or_default() {
-                path::remove_directory(group.as_fd(), &below).ok();
-            }
-            path::remove_directory(directory.as_fd(), &name).ok();
+    let prefix = own.trim_start_matches('/').trim_end_matches(|letter: char| letter.is_ascii_digit());
+    // Version 2 alone has its groups here, version 1 a hierarchy for each name.
+    let hierarchies = file::names(HIERARCHIES).unwrap_or_default();
+    sweep_in(HIERARCHIES, &hierarchies, prefix);
+    for name in hierarchies.iter().filter(|name| !name.starts_with('.')) {
+        let mount = format!("{HIERARCHIES}/{name}");
+        sweep_in(&mount, &file::names(&mount).unwrap_or_default(), prefix);
+    }
+}
+
+/// The same in one hierarchy, which has these groups and files.
+fn sweep_in(mount: &str, names: &[String], prefix: &str) {
+    for name in names {
+        let Some(pid) = name.strip_prefix(prefix).filter(|pid| pid.bytes().all(|byte| byte.is_ascii_digit())) else {
+            continue;
+        };
+        let is_alive = pid != format!("{}", process::id()) && file::status(&format!("/proc/{pid}")).is_ok();
+        if is_alive {
+            continue;
         }
+        thaw(&format!("/{name}"));
+        let (Ok(directory), Ok(group)) = (path::directory(mount), path::directory(&format!("{mount}/{name}"))) else {
+            continue;
+        };
+        for below in file::names(&format!("{mount}/{name}")).unwrap_or_default() {
+            path::remove_directory(group.as_fd(), &below).ok();
+        }
+        path::remove_directory(directory.as_fd(), name).ok();
     }
 }

@@ -14,6 +14,8 @@ pub(crate) fn read() -> ProcessText {
     ProcessText {
         hostname: attempt::hostname().unwrap_or_default(),
         processes: processes(),
+        cgroup: file::read_text("/proc/self/cgroup").unwrap_or_default(),
+        init_cgroup: file::read_text("/proc/1/cgroup").unwrap_or_default(),
         ..crate::launcher::read("self")
     }
 }

@@ -4,9 +4,11 @@
 //! check was passed and only the useless argument refused. An errno that it does not know is unclear, never a denial.
 //! docs/probes.md has the kernel's order of checks for each.
 
+pub(crate) mod batch;
 mod files;
 mod firewall;
 pub(crate) mod inspect;
+mod limits;
 mod network;
 mod process;
 mod system;
@@ -31,10 +33,13 @@ pub(crate) fn run(probe: &Probe) -> Answer {
         Probe::Setgroups { groups } => process::setgroups(groups),
         Probe::Chroot { path } => files::chroot(path),
         Probe::Unshare { namespace } => process::unshare(*namespace),
+        Probe::Setns { pid, namespace } => process::setns(*pid, *namespace),
         Probe::Ptrace { pid } => process::ptrace(*pid),
         Probe::Kill { pid } => process::kill(*pid),
         Probe::BindPort { port, protocol } => network::bind_port(*port, *protocol),
+        Probe::Connect { path } => network::connect(path),
         Probe::RawSocket => network::raw_socket(),
+        Probe::Ping => network::ping(),
         Probe::Sethostname => system::sethostname(),
         Probe::SetTime => system::set_time(),
         Probe::ReadKernelLog => system::read_kernel_log(),
@@ -43,6 +48,10 @@ pub(crate) fn run(probe: &Probe) -> Answer {
         Probe::Bpf => system::bpf(),
         Probe::PerfEventOpen => system::perf_event_open(),
         Probe::Keyctl => system::keyctl(),
+        Probe::Fork { count } => limits::fork(*count),
+        Probe::OpenFiles { count } => limits::open_files(*count),
+        Probe::Allocate { bytes } => limits::allocate(*bytes),
+        Probe::Inotify { count } => limits::inotify(*count),
         Probe::Userfaultfd => system::userfaultfd(),
     }
 }

@@ -33,10 +33,13 @@ pub(super) fn symlink(root: BorrowedFd<'_>, path: &str, target: &str) -> Result<
 
 pub(super) fn device(root: BorrowedFd<'_>, node: &DeviceNode, bind: bool) -> Result<()> {
     if bind {
-        return mounts::bind(root, "/", &node.path, &node.path, false, 0);
+        let own = path::find(path::directory("/")?.as_fd(), &node.path)?;
+        return mounts::bind(root, own.as_fd(), &node.path, false, 0);
     }
     let (parent, name) = path::parent(root, &node.path)?;
-    path::make_device(parent.as_fd(), &name, node.mode, node.major, node.minor)?;
+    let kind = if node.block { libc::S_IFBLK } else { libc::S_IFCHR };
+    path::make_device(parent.as_fd(), &name, kind | node.mode, node.major, node.minor)?;
+    path::set_owner(parent.as_fd(), &name, node.uid, node.gid)?;
     path::set_mode(parent.as_fd(), &name, node.mode)
 }
 

@@ -24,7 +24,6 @@ pub(super) fn perform(op: &Op) -> Result<()> {
             system::set_umask(*mask);
             Ok(())
         }
-        Op::Chdir(path) => system::change_directory(path),
         // Those of files and mounts are taken before this.
         _ => Err(Fail::new("caplab-init", libc::ENOSYS)),
     }

@@ -2,11 +2,12 @@
 
 mod files;
 mod identity;
+pub(crate) mod image;
 mod mounts;
 
 use alloc::borrow::ToOwned;
 
-use caplab_init::wire::{Op, Phase, Refusal};
+use caplab_init::wire::{Image, Op, Phase, Refusal};
 
 use crate::sys::{
     Fail, Result,
@@ -25,19 +26,30 @@ pub(crate) struct Place<'a> {
     pub(crate) lab_root: &'a str,
     /// The fixture host, in the launcher's view.
     pub(crate) fixture: &'a str,
+    /// The images that the launcher was given.
+    images: &'a [Image],
+    /// Whom the files of an image belong to.
+    owners: image::Owners<'a>,
     /// The container's root, from `Op::Root` on.
     root: Option<OwnedFd>,
+    /// Root was not let into the working directory.
+    kept_out: bool,
 }
 
 impl<'a> Place<'a> {
     /// Before any operation.
     pub(crate) fn new(lab_root: &'a str, fixture: &'a str) -> Self {
-        Self { lab_root, fixture, root: None }
+        Self { lab_root, fixture, images: &[], owners: image::Owners::default(), root: None, kept_out: false }
+    }
+
+    /// The same where there are these images.
+    pub(crate) fn with_images(self, images: &'a [Image], owners: image::Owners<'a>) -> Self {
+        Self { images, owners, ..self }
     }
 
     /// In a root that is there already.
     pub(crate) fn at(root: OwnedFd) -> Self {
-        Self { lab_root: "/", fixture: "/", root: Some(root) }
+        Self { root: Some(root), ..Self::new("/", "/") }
     }
 
     /// The container's root; this process's own where none was made.
@@ -71,20 +83,41 @@ fn perform(place: &mut Place<'_>, op: &Op) -> Result<()> {
             place.root = Some(mounts::root(place.lab_root)?);
             Ok(())
         }
+        Op::Image { id, without } => {
+            let found = place.images.iter().find(|image| image.id == *id);
+            let image = found.ok_or_else(|| Fail::new("image", libc::ENOENT).with(id.as_str()))?;
+            let owners = place.owners;
+            image::lay(place.root()?, &image.files, without, owners)
+        }
         Op::Dir { path, mode } => files::directory(place.root()?, path, *mode),
         Op::File { path, mode, content } => files::file(place.root()?, path, *mode, content),
         Op::Symlink { path, target } => files::symlink(place.root()?, path, target),
         Op::Device { node, bind } => files::device(place.root()?, node, *bind),
-        Op::Mount { fstype, source, target, options, attrs, read_only } => mounts::new(place.root()?, target, || {
-            crate::sys::mount::create(fstype, source, options, *read_only, *attrs)
-        }),
-        Op::Bind { from, source, target, recursive, attrs } => {
-            let base = mounts::base(*from, place.fixture);
-            mounts::bind(place.root()?, base, source, target, *recursive, *attrs)
+        Op::Mount { fstype, source, target, options, attrs, read_only } => {
+            let mode = mounts::mode_to_keep(place.root()?, target, fstype, options)?;
+            mounts::new(place.root()?, target, || match mode {
+                Some(mode) => mounts::create_with_mode(fstype, source, options, *attrs, mode),
+                None => crate::sys::mount::create(fstype, source, options, *read_only, *attrs),
+            })
         }
+        Op::Bind { from, source, target, recursive, attrs } => {
+            let source = match mounts::base(*from, place.fixture) {
+                Some(base) => path::find(path::directory(base)?.as_fd(), source)?,
+                None => path::find(place.root()?, source)?,
+            };
+            mounts::bind(place.root()?, source.as_fd(), target, *recursive, *attrs)
+        }
+        Op::WorkingDir(path) => path::make_directories(place.root()?, path).map(drop),
         Op::Pivot => crate::sys::mount::pivot(place.root()?),
         Op::ReadonlyPath(path) => mounts::read_only(place.root()?, path),
         Op::MaskPath(path) => mounts::mask(place.root()?, path),
+        Op::Chdir(path) => {
+            let changed = crate::sys::system::change_directory(path);
+            place.kept_out = changed.as_ref().is_err_and(|fail| fail.errno == libc::EACCES);
+            if place.kept_out { Ok(()) } else { changed }
+        }
+        Op::ChdirAsUser(path) if place.kept_out => crate::sys::system::change_directory(path),
+        Op::ChdirAsUser(_) => Ok(()),
         Op::ReadonlyRoot => mounts::read_only_root(place.root()?),
         Op::Sysctl { name, value } => files::sysctl(place.root()?, name, value),
         other => identity::perform(other),

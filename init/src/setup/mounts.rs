@@ -1,12 +1,12 @@
 //! Mounts of a container's root.
 
-use alloc::borrow::ToOwned;
+use alloc::{borrow::ToOwned, string::String};
 
-use caplab_init::wire::Base;
+use caplab_init::wire::{Base, runtime::SHARED_MEMORY};
 
 use crate::sys::{
     Result,
-    fd::{BorrowedFd, OwnedFd},
+    fd::{self, BorrowedFd, OwnedFd},
     mount, path,
 };
 
@@ -31,27 +31,58 @@ pub(super) fn new(root: BorrowedFd<'_>, target: &str, create: impl FnOnce() -> R
     mount::attach(create()?.as_fd(), target.as_fd())
 }
 
-/// The directory that a bind's source starts from, in the view that this process has until it pivots.
-pub(super) fn base(from: Base, fixture: &str) -> &str {
+/// The mode that a file system must have in the place of its own. A tmpfs of which nobody says the mode would be everybody's (1777);
+/// runc gives it that of the directory that it covers, and with it docker and podman: a tmpfs at /run is no more writable than
+/// /run was.
+pub(super) fn mode_to_keep(
+    root: BorrowedFd<'_>,
+    target: &str,
+    fstype: &str,
+    options: &[(String, Option<String>)],
+) -> Result<Option<u32>> {
+    if fstype != "tmpfs" || options.iter().any(|(name, _)| name == "mode") {
+        return Ok(None);
+    }
+    let covered = existing(root, target)?;
+    covered.map(|covered| Ok(fd::status(covered.as_fd())?.st_mode & 0o7777)).transpose()
+}
+
+/// A new file system whose root has this mode. It is changed before it is read-only, and not by the option: mountinfo says the same
+/// as with runc.
+pub(super) fn create_with_mode(
+    fstype: &str,
+    source: &str,
+    options: &[(String, Option<String>)],
+    attributes: u64,
+    mode: u32,
+) -> Result<OwnedFd> {
+    let made = mount::create(fstype, source, options, false, attributes & !mount::RDONLY)?;
+    path::set_mode(made.as_fd(), ".", mode)?;
+    mount::set_attributes(made.as_fd(), attributes & mount::RDONLY, false)?;
+    Ok(made)
+}
+
+/// The directory that a bind's source starts from, in the view that this process has until it pivots; `None` is the container's root.
+pub(super) fn base(from: Base, fixture: &str) -> Option<&str> {
     match from {
-        Base::Fixture => fixture,
-        Base::Host => "/",
+        Base::Fixture => Some(fixture),
+        Base::SharedMemory => Some(SHARED_MEMORY),
+        Base::Host => Some("/"),
+        Base::Own => None,
     }
 }
 
-/// Binds what is below one base to what is below the container's root.
+/// Binds a file or directory to what is below the container's root.
 pub(super) fn bind(
     root: BorrowedFd<'_>,
-    base: &str,
-    source: &str,
+    source: BorrowedFd<'_>,
     target: &str,
     recursive: bool,
     attributes: u64,
 ) -> Result<()> {
-    let source = path::find(path::directory(base)?.as_fd(), source)?;
-    let copy = mount::clone_tree(source.as_fd(), recursive)?;
+    let copy = mount::clone_tree(source, recursive)?;
     mount::set_attributes(copy.as_fd(), attributes, recursive)?;
-    let target = if path::is_directory(source.as_fd())? {
+    let target = if path::is_directory(source)? {
         path::make_directories(root, target)?
     } else {
         file_to_mount_on(root, target)?

@@ -63,14 +63,29 @@ pub(crate) fn socket(domain: i32, kind: i32, protocol: i32) -> Result<OwnedFd> {
 
 /// bind(2) to a port of every IPv4 address.
 pub(crate) fn bind_any(socket: &OwnedFd, port: u16) -> Result<()> {
-    // SAFETY: sockaddr_in is numbers only, for which zeroes are a value.
-    let mut address: libc::sockaddr_in = unsafe { mem::zeroed() };
-    address.sin_family = libc::AF_INET as u16;
-    address.sin_port = port.to_be();
+    let address = address([0, 0, 0, 0], port);
     let length = size_of_val(&address);
     // SAFETY: the address is as long as is said, and lives until the call returns.
     check("bind", unsafe { syscall!(Sysno::bind, socket.as_fd().number(), &raw const address, length) })?;
     Ok(())
+}
+
+/// connect(2) of a socket without ports to 127.0.0.1.
+pub(crate) fn connect_loopback(socket: &OwnedFd) -> Result<()> {
+    let address = address([127, 0, 0, 1], 0);
+    let length = size_of_val(&address);
+    // SAFETY: the address is as long as is said, and lives until the call returns.
+    check("connect", unsafe { syscall!(Sysno::connect, socket.as_fd().number(), &raw const address, length) })?;
+    Ok(())
+}
+
+fn address(host: [u8; 4], port: u16) -> libc::sockaddr_in {
+    // SAFETY: sockaddr_in is numbers only, for which zeroes are a value.
+    let mut address: libc::sockaddr_in = unsafe { mem::zeroed() };
+    address.sin_family = libc::AF_INET as u16;
+    address.sin_port = port.to_be();
+    address.sin_addr.s_addr = u32::from_ne_bytes(host);
+    address
 }
 
 /// send(2) of one message, then recv(2) of one; waits at most two seconds.
@@ -167,6 +182,29 @@ pub(crate) fn process_keyring() -> Result<()> {
     const PROCESS_KEYRING: i32 = -2;
     // SAFETY: only numbers.
     check("keyctl", unsafe { syscall!(Sysno::keyctl, GET_KEYRING_ID, PROCESS_KEYRING, 0) }).map(drop)
+}
+
+/// mmap(2) of anonymous memory, a write to each page of it, and munmap(2).
+pub(crate) fn touch_memory(bytes: u64) -> Result<()> {
+    /// No kernel has smaller pages.
+    const PAGE: usize = 4096;
+    let (length, flags) = (bytes as usize, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping, at no given address.
+    let address = check("mmap", unsafe { syscall!(Sysno::mmap, 0, length, protection, flags, -1i32, 0) })?;
+    let memory: *mut u8 = ptr::with_exposed_provenance_mut(address);
+    for offset in (0..length).step_by(PAGE) {
+        // SAFETY: inside the mapping, which nobody else has. Volatile, or nothing would be written to what is not read.
+        unsafe { memory.add(offset).write_volatile(1) };
+    }
+    // SAFETY: the whole mapping, and nothing points into it.
+    check("munmap", unsafe { syscall!(Sysno::munmap, memory, length) }).map(drop)
+}
+
+/// inotify_init1(2).
+pub(crate) fn inotify() -> Result<OwnedFd> {
+    // SAFETY: only a number.
+    OwnedFd::made("inotify_init1", unsafe { syscall!(Sysno::inotify_init1, libc::O_CLOEXEC) })
 }
 
 /// userfaultfd(2), for faults of user space only. Closed at once.

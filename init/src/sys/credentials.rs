@@ -39,6 +39,12 @@ pub(crate) fn set_uid(uid: u32) -> Result<()> {
     check("setresuid", unsafe { syscall!(Sysno::setresuid, uid, uid, uid) }).map(drop)
 }
 
+/// setresuid(2), the effective one alone.
+pub(crate) fn set_effective_uid(uid: u32) -> Result<()> {
+    // SAFETY: setresuid touches no memory.
+    check("setresuid", unsafe { syscall!(Sysno::setresuid, -1i32, uid, -1i32) }).map(drop)
+}
+
 /// capset(2) of this thread.
 pub(crate) fn set_capabilities(effective: u64, permitted: u64, inheritable: u64) -> Result<()> {
     let header = CapHeader { version: CAPABILITY_VERSION_3, pid: 0 };

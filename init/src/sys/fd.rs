@@ -140,18 +140,33 @@ pub(crate) fn poll_end(process: BorrowedFd<'_>, socket: BorrowedFd<'_>) -> Resul
     wait([entry(process, libc::POLLIN), entry(socket, libc::POLLRDHUP)], None)
 }
 
+/// The same of as many as there are.
+pub(crate) fn poll_all(fds: &[BorrowedFd<'_>], deadline: Instant) -> Result<Vec<bool>> {
+    let entry = |fd: &BorrowedFd<'_>| libc::pollfd { fd: fd.0, events: libc::POLLIN, revents: 0 };
+    let mut polled: Vec<libc::pollfd> = fds.iter().map(entry).collect();
+    wait_for(&mut polled, Some(deadline))?;
+    Ok(polled.iter().map(|entry| entry.revents != 0).collect())
+}
+
 fn wait<const N: usize>(mut polled: [libc::pollfd; N], deadline: Option<Instant>) -> Result<[bool; N]> {
+    wait_for(&mut polled, deadline)?;
+    Ok(polled.map(|entry| entry.revents != 0))
+}
+
+fn wait_for(polled: &mut [libc::pollfd], deadline: Option<Instant>) -> Result<()> {
     loop {
         let left = deadline.map(|deadline| {
             let left: Duration = deadline.left();
             libc::timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos().into() }
         });
         let time = left.as_ref().map_or(ptr::null(), ptr::from_ref);
-        // SAFETY: the kernel reads and writes N entries of an array of N and reads one timespec; both live through the call.
-        match check("ppoll", unsafe { syscall!(Sysno::ppoll, polled.as_mut_ptr(), N, time, ptr::null::<u8>(), 0) }) {
+        let count = polled.len();
+        // SAFETY: the kernel reads and writes as many entries as the slice has and reads one timespec; both live through the call.
+        match check("ppoll", unsafe { syscall!(Sysno::ppoll, polled.as_mut_ptr(), count, time, ptr::null::<u8>(), 0) })
+        {
             Err(fail) if fail.errno == libc::EINTR => {}
             Err(fail) => return Err(fail),
-            Ok(_) => return Ok(polled.map(|entry| entry.revents != 0)),
+            Ok(_) => return Ok(()),
         }
     }
 }

@@ -6,12 +6,15 @@ pub(crate) mod clock;
 pub(crate) mod credentials;
 pub(crate) mod fd;
 pub(crate) mod file;
+pub(crate) mod loops;
 pub(crate) mod mount;
 pub(crate) mod path;
 pub(crate) mod process;
 pub(crate) mod system;
+pub(crate) mod terminal;
+pub(crate) mod unix;
 
-use alloc::{ffi::CString, string::String};
+use alloc::{ffi::CString, string::String, vec::Vec};
 
 use syscalls::Errno;
 
@@ -50,4 +53,9 @@ pub(crate) fn check(call: &'static str, done: core::result::Result<usize, Errno>
 /// A C string; a NUL inside is EINVAL, as for a path that the kernel cannot have.
 pub(crate) fn c_string(call: &'static str, text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Fail::new(call, libc::EINVAL))
+}
+
+/// The arguments or the environment of an execve(2).
+pub(crate) fn c_strings<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<CString>> {
+    texts.into_iter().map(|text| c_string("execve", text)).collect()
 }

@@ -44,6 +44,11 @@ pub(crate) fn attach_new(fstype: &'static str, target: &str, options: &str) -> R
     mount2(fstype, target, Some((fstype, options)), 0)
 }
 
+/// The same with a source of another name than the type's, as mountinfo(5) shows it.
+pub(crate) fn attach_new_as(source: &str, fstype: &'static str, target: &str, options: &str) -> Result<()> {
+    mount2(source, target, Some((fstype, options)), 0)
+}
+
 fn mount2(source: &str, target: &str, new: Option<(&str, &str)>, flags: libc::c_ulong) -> Result<()> {
     let (source, target) = (c_string("mount", source)?, c_string("mount", target)?);
     let (fstype, options) = new.unwrap_or_default();

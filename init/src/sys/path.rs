@@ -13,16 +13,26 @@ use super::{
 
 /// Opens below a root; links, absolute ones too, are followed inside it.
 pub(crate) fn open_in(root: BorrowedFd<'_>, path: &str, flags: i32, mode: u32) -> Result<OwnedFd> {
+    open_how(root, path, flags, mode, libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS)
+}
+
+fn open_how(root: BorrowedFd<'_>, path: &str, flags: i32, mode: u32, resolve: u64) -> Result<OwnedFd> {
     let relative = c_string("openat2", path)?;
     // SAFETY: open_how is plain integers; all zero is a valid value of it.
     let mut how: libc::open_how = unsafe { mem::zeroed() };
     how.flags = (flags | libc::O_CLOEXEC) as u64;
     how.mode = u64::from(mode);
-    how.resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
+    how.resolve = resolve;
     // SAFETY: the kernel reads the string up to its NUL and `size_of(open_how)` bytes of `how`; both live through the call.
     OwnedFd::made("openat2", unsafe {
         syscall!(Sysno::openat2, root.number(), relative.as_ptr(), &raw const how, mem::size_of::<libc::open_how>())
     })
+}
+
+/// Opens what lies below a root on the same mount, where no part of the path is a link.
+pub(crate) fn open_plain(root: BorrowedFd<'_>, path: &str, flags: i32) -> Result<OwnedFd> {
+    let resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_XDEV;
+    open_how(root, path, flags, 0, resolve)
 }
 
 /// A handle on what is there (O_PATH), links followed inside the root.
@@ -96,6 +106,14 @@ pub(crate) fn remove_directory(parent: BorrowedFd<'_>, name: &str) -> Result<()>
         .map(drop)
 }
 
+/// linkat(2): a further name of what is there, links not followed.
+pub(crate) fn make_link(from: BorrowedFd<'_>, old: &str, parent: BorrowedFd<'_>, name: &str) -> Result<()> {
+    let (old, name) = (c_string("linkat", old)?, c_string("linkat", name)?);
+    // SAFETY: the kernel reads both strings up to their NULs; they live through the call.
+    check("linkat", unsafe { syscall!(Sysno::linkat, from.number(), old.as_ptr(), parent.number(), name.as_ptr(), 0) })
+        .map(drop)
+}
+
 /// symlinkat(2).
 pub(crate) fn make_symlink(parent: BorrowedFd<'_>, name: &str, target: &str) -> Result<()> {
     let (name, target) = (c_string("symlinkat", name)?, c_string("symlinkat", target)?);
@@ -103,13 +121,13 @@ pub(crate) fn make_symlink(parent: BorrowedFd<'_>, name: &str, target: &str) -> 
     check("symlinkat", unsafe { syscall!(Sysno::symlinkat, target.as_ptr(), parent.number(), name.as_ptr()) }).map(drop)
 }
 
-/// mknodat(2) of a character device.
+/// mknodat(2) of a device, with the type and the permission bits of `mode`.
 pub(crate) fn make_device(parent: BorrowedFd<'_>, name: &str, mode: u32, major: u32, minor: u32) -> Result<()> {
     let name = c_string("mknodat", name)?;
     // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
     check("mknodat", unsafe {
         let device = libc::makedev(major, minor);
-        syscall!(Sysno::mknodat, parent.number(), name.as_ptr(), libc::S_IFCHR | mode, device)
+        syscall!(Sysno::mknodat, parent.number(), name.as_ptr(), mode, device)
     })
     .map(drop)
 }

@@ -51,13 +51,23 @@ struct CloneArgs {
 
 /// clone3(2) without a stack: a fork into new namespaces, and into a control group where one is given.
 pub(crate) fn clone(namespaces: u64, group: Option<BorrowedFd<'_>>) -> Result<Side> {
+    clone3(namespaces | if group.is_some() { INTO_CGROUP } else { 0 }, libc::SIGCHLD, group)
+}
+
+/// The same, of a child of this process's parent. The signal at its end is the one that this process has for its own
+/// (`copy_process`); to ask for one is EINVAL.
+pub(crate) fn clone_sibling(namespaces: u64) -> Result<Side> {
+    clone3(namespaces | libc::CLONE_PARENT as u64, 0, None)
+}
+
+fn clone3(flags: u64, exit_signal: i32, group: Option<BorrowedFd<'_>>) -> Result<Side> {
     let mut pidfd: i32 = -1;
     let args = CloneArgs {
-        flags: namespaces | libc::CLONE_PIDFD as u64 | if group.is_some() { INTO_CGROUP } else { 0 },
+        flags: flags | libc::CLONE_PIDFD as u64,
         pidfd: (&raw mut pidfd) as u64,
         child_tid: 0,
         parent_tid: 0,
-        exit_signal: libc::SIGCHLD as u64,
+        exit_signal: exit_signal as u64,
         stack: 0,
         stack_size: 0,
         tls: 0,
@@ -72,6 +82,13 @@ pub(crate) fn clone(namespaces: u64, group: Option<BorrowedFd<'_>>) -> Result<Si
         return Ok(Side::Child);
     }
     Ok(Side::Parent(pid as i32, OwnedFd::known(pidfd)))
+}
+
+/// clone(2) as fork(2) is it: where clone3(2) may not be called, as docker's containers may not. `None` is the new process.
+pub(crate) fn fork() -> Result<Option<i32>> {
+    // SAFETY: only numbers. Without CLONE_VM the child has a copy of everything, and this program has one thread.
+    let pid = check("fork", unsafe { syscall!(Sysno::clone, libc::SIGCHLD, 0, 0, 0, 0) })?;
+    Ok((pid != 0).then_some(pid as i32))
 }
 
 /// pidfd_open(2).
@@ -121,13 +138,22 @@ fn mask(how: i32, set: u64) {
 /// Gives signals the dispositions and the mask that a fresh process expects: Rust's runtime ignores SIGPIPE in the program
 /// that started this one, and what is ignored stays so across execve.
 pub(crate) fn default_signals() {
+    default_actions([libc::SIGPIPE, libc::SIGCHLD]);
+    mask(libc::SIG_SETMASK, 0);
+}
+
+/// The same for all that a shell in the background or nohup(1) has ignored: who is at a terminal wants Ctrl-C to arrive.
+pub(crate) fn all_default_signals() {
+    default_actions(1..=64);
+}
+
+fn default_actions(signals: impl IntoIterator<Item = i32>) {
     let default = Action { handler: libc::SIG_DFL, flags: 0, restorer: 0, mask: 0 };
-    for signal in [libc::SIGPIPE, libc::SIGCHLD] {
+    for signal in signals {
         // SAFETY: no handler is installed; the kernel reads one action that lives through the call.
         unsafe { syscall!(Sysno::rt_sigaction, signal, &raw const default, ptr::null::<Action>(), size_of::<u64>()) }
             .ok();
     }
-    mask(libc::SIG_SETMASK, 0);
 }
 
 /// A signal to a process by descriptor; one that has ended is fine.
@@ -142,6 +168,12 @@ pub(crate) fn kill_group(leader: i32) {
     unsafe { syscall!(Sysno::kill, -leader, libc::SIGKILL) }.ok();
 }
 
+/// SIGKILL to everybody in this pid namespace and below, but for pid 1 of it, which this process is.
+pub(crate) fn kill_everybody() {
+    // SAFETY: kill touches no memory. Where there is nobody it says ESRCH.
+    unsafe { syscall!(Sysno::kill, -1i32, libc::SIGKILL) }.ok();
+}
+
 /// How a child ended.
 pub(crate) enum Ended {
     /// exit status
@@ -154,6 +186,15 @@ pub(crate) enum Ended {
 
 /// Waits for a child; `None` where it may not wait and the child runs.
 pub(crate) fn wait(pid: i32, block: Block) -> Result<Option<Ended>> {
+    Ok(wait_which(pid, block)?.map(|(_, ended)| ended))
+}
+
+/// The next child that has ended, whichever it is; `None` where none has.
+pub(crate) fn wait_next() -> Option<(i32, Ended)> {
+    wait_which(-1, Block::No).ok().flatten()
+}
+
+fn wait_which(pid: i32, block: Block) -> Result<Option<(i32, Ended)>> {
     let mut status = 0i32;
     let flags = if block == Block::Yes { 0 } else { libc::WNOHANG };
     loop {
@@ -162,9 +203,16 @@ pub(crate) fn wait(pid: i32, block: Block) -> Result<Option<Ended>> {
             Err(fail) if fail.errno == libc::EINTR => continue,
             Err(fail) => Err(fail),
             Ok(0) => Ok(None),
-            Ok(_) if libc::WIFEXITED(status) => Ok(Some(Ended::Code(libc::WEXITSTATUS(status)))),
-            Ok(_) if libc::WIFSIGNALED(status) => Ok(Some(Ended::Signal(libc::WTERMSIG(status)))),
-            Ok(_) => Ok(Some(Ended::Stopped)),
+            Ok(which) => {
+                let ended = if libc::WIFEXITED(status) {
+                    Ended::Code(libc::WEXITSTATUS(status))
+                } else if libc::WIFSIGNALED(status) {
+                    Ended::Signal(libc::WTERMSIG(status))
+                } else {
+                    Ended::Stopped
+                };
+                Ok(Some((which as i32, ended)))
+            }
         };
     }
 }
@@ -177,6 +225,17 @@ pub(crate) fn reap_any(block: Block) -> Result<()> {
     match wait(-1, block)? {
         Some(_) => Ok(()),
         None => Err(Fail::new("wait4", libc::EAGAIN)),
+    }
+}
+
+/// Reaps one child, whichever; false where it may not wait and none has ended.
+///
+/// # Errors
+/// ECHILD where there is none.
+pub(crate) fn wait_any(block: Block) -> Result<bool> {
+    match wait(-1, block) {
+        Err(fail) if fail.errno == libc::ECHILD && block == Block::No => Ok(false),
+        waited => waited.map(|ended| ended.is_some()),
     }
 }
 
@@ -219,11 +278,15 @@ pub(crate) fn execute(path: &CStr, args: &[CString], env: &[CString]) -> Fail {
 
 /// execveat(2) of an open file; returns only where it failed.
 pub(crate) fn execute_file(file: BorrowedFd<'_>, args: &[CString], env: &[CString]) -> Fail {
-    let (args, env) = (pointers(args), pointers(env));
+    let (list, variables) = (pointers(args), pointers(env));
     // SAFETY: the empty path is static; both null-terminated arrays of strings live through the call.
     let failed = unsafe {
-        syscall!(Sysno::execveat, file.number(), c"".as_ptr(), args.as_ptr(), env.as_ptr(), libc::AT_EMPTY_PATH)
+        syscall!(Sysno::execveat, file.number(), c"".as_ptr(), list.as_ptr(), variables.as_ptr(), libc::AT_EMPTY_PATH)
     };
+    // A seccomp profile may have execve alone, which is all that a runtime needs: then by the name that /proc has for the file.
+    if let Ok(name) = super::c_string("execve", &alloc::format!("/proc/self/fd/{}", file.number())) {
+        execute(&name, args, env);
+    }
     check("execveat", failed).err().unwrap_or_else(|| Fail::new("execveat", 0))
 }
 
@@ -232,6 +295,18 @@ pub(crate) fn exit_now(status: i32) -> ! {
     loop {
         // SAFETY: it touches no memory and does not return.
         unsafe { syscall!(Sysno::exit_group, status) }.ok();
+        // It has returned: a seccomp profile refuses it. An instruction that there is not is the end of any process, pid 1 too
+        // (force_sig_info takes SIGNAL_UNKILLABLE away).
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: it touches no memory and does not return.
+        unsafe {
+            core::arch::asm!("ud2")
+        };
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: it touches no memory and does not return.
+        unsafe {
+            core::arch::asm!("udf #0")
+        };
     }
 }
 

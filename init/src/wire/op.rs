@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 pub enum Base {
     /// The fixture host's root.
     Fixture,
+    /// Where the lab host has what containers share as /dev/shm: a directory for each.
+    SharedMemory,
     /// The real machine's root.
     Host,
+    /// The container's root itself, as far as it has been made.
+    Own,
 }
 
 /// One operation. Paths are absolute and are resolved inside the container's root with
@@ -22,6 +26,13 @@ pub enum Op {
     PrivateMounts,
     /// A new tmpfs becomes the container's root; it is attached so that pivot_root(2) can use it.
     Root,
+    /// The files of an image that the launcher was given ([`super::Request::Keep`]), into the new root.
+    Image {
+        /// Its name.
+        id: String,
+        /// Paths of it that are left out, because the engine makes them.
+        without: Vec<String>,
+    },
     /// A directory and its missing parents (which are root's, 0755).
     Dir {
         /// Path.
@@ -45,7 +56,7 @@ pub enum Op {
         /// What it says.
         target: String,
     },
-    /// A character device: mknod(2), or in a user namespace, where mknod is never allowed, a bind of the host's node.
+    /// A device: mknod(2), or in a user namespace, where mknod is never allowed, a bind of the host's node.
     Device {
         /// The node.
         node: DeviceNode,
@@ -80,6 +91,8 @@ pub enum Op {
         /// `MOUNT_ATTR_*` set on the copy.
         attrs: u64,
     },
+    /// The process's working directory, made (root's, 0755) with its parents where it is missing.
+    WorkingDir(String),
     /// pivot_root(2) into the root, the old root detached.
     Pivot,
     /// sethostname(2).
@@ -138,6 +151,9 @@ pub enum Op {
     Umask(u32),
     /// chdir(2); the directory is not made.
     Chdir(String),
+    /// The same once more by the user whom the process has become, where root was not let in (EACCES): a directory of a user whom
+    /// root of a user namespace has no power over.
+    ChdirAsUser(String),
 }
 
 /// One instruction of a classic BPF program: struct sock_filter, linux/filter.h.
@@ -154,13 +170,19 @@ pub struct Instruction {
     pub k: u32,
 }
 
-/// A character device node.
+/// A device node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceNode {
     /// `/dev/null`.
     pub path: String,
     /// Permission bits.
     pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// A block device; else a character device.
+    pub block: bool,
     /// Major number.
     pub major: u32,
     /// Minor number.

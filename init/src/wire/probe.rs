@@ -70,6 +70,13 @@ pub enum Probe {
         /// Which namespace.
         namespace: Namespace,
     },
+    /// setns(2) into a namespace of another process, by /proc/PID/ns.
+    Setns {
+        /// Process id in the container.
+        pid: u32,
+        /// Which of its namespaces.
+        namespace: Namespace,
+    },
     /// ptrace(2) PTRACE_SEIZE, which does not stop the other, and letting go.
     Ptrace {
         /// Process id in the container.
@@ -87,8 +94,15 @@ pub enum Probe {
         /// TCP or UDP.
         protocol: Protocol,
     },
+    /// connect(2) to a socket with a path.
+    Connect {
+        /// Path.
+        path: String,
+    },
     /// socket(2) AF_INET, SOCK_RAW.
     RawSocket,
+    /// socket(2) AF_INET, SOCK_DGRAM, IPPROTO_ICMP, and connect(2) of it to 127.0.0.1, which sends nothing.
+    Ping,
     /// sethostname(2) with the name it has.
     Sethostname,
     /// settimeofday(2) with a time zone that the kernel refuses after the permission check.
@@ -108,6 +122,26 @@ pub enum Probe {
     PerfEventOpen,
     /// keyctl(2) KEYCTL_GET_KEYRING_ID of the process keyring, which is not made where there is none.
     Keyctl,
+    /// fork(2) until this many children are alive at once, each waiting; all are ended and reaped.
+    Fork {
+        /// How many, beside the probe itself.
+        count: u32,
+    },
+    /// dup(2) until this many descriptors are open at once, the standard streams among them.
+    OpenFiles {
+        /// How many.
+        count: u32,
+    },
+    /// mmap(2) of this much memory, and a write to each page of it.
+    Allocate {
+        /// Bytes.
+        bytes: u64,
+    },
+    /// inotify_init1(2) until this many instances are open at once.
+    Inotify {
+        /// How many.
+        count: u32,
+    },
     /// userfaultfd(2) UFFD_USER_MODE_ONLY, which the kernel itself refuses to nobody.
     Userfaultfd,
 }
@@ -120,6 +154,12 @@ impl Probe {
     pub fn to_hex(&self) -> Result<String, Malformed> {
         let bytes = postcard::to_allocvec(self).map_err(|_| Malformed("a probe without a form"))?;
         Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// It counts what its process and the container have already, so that it must be made by a process that did nothing else.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        matches!(self, Self::Fork { .. } | Self::OpenFiles { .. } | Self::Allocate { .. } | Self::Inotify { .. })
     }
 
     /// Of such an argument; `None` where it is none of this version.
@@ -160,7 +200,17 @@ pub enum Device {
     LoopControl,
     /// b 7:0, /dev/loop0: a disk that belongs to nobody yet.
     Loop0,
+    /// The disk of the fixture host, by its numbers.
+    Disk {
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
 }
+
+/// What stands for the numbers of the fixture host's disk until the kernel has given them: no loop device has so high a one.
+pub const DISK_NUMBERS: (u32, u32) = (7, 0xF_0000);
 
 impl Device {
     /// Whether it is a block device, its major and its minor number. Linux, Documentation/admin-guide/devices.txt.
@@ -172,6 +222,7 @@ impl Device {
             Self::Fuse => (false, 10, 229),
             Self::LoopControl => (false, 10, 237),
             Self::Loop0 => (true, 7, 0),
+            Self::Disk { major, minor } => (true, major, minor),
         }
     }
 
@@ -184,11 +235,19 @@ impl Device {
             Self::Fuse => "fuse",
             Self::LoopControl => "loop-control",
             Self::Loop0 => "loop0",
+            Self::Disk { .. } => "disk",
         }
     }
 
     /// Every one.
-    pub const ALL: [Self; 5] = [Self::Null, Self::Kmsg, Self::Fuse, Self::LoopControl, Self::Loop0];
+    pub const ALL: [Self; 6] = [
+        Self::Null,
+        Self::Kmsg,
+        Self::Fuse,
+        Self::LoopControl,
+        Self::Loop0,
+        Self::Disk { major: DISK_NUMBERS.0, minor: DISK_NUMBERS.1 },
+    ];
 }
 
 /// The kernel's two firewall interfaces.

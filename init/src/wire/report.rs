@@ -4,13 +4,38 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
+use super::{Captured, SessionReport};
+
 /// The answer to a [`super::Request`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Response {
+    /// Once, unasked: the launcher of an ordinary user waits in its user namespace for id maps.
+    Forked {
+        /// Its pid as the guard and caplab number it.
+        pid: i32,
+    },
+    /// The disk that was asked for is there.
+    Attached {
+        /// Major number of its device.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
     /// The case was taken to its end.
     Done(CaseReport),
     /// The fixture host could not be made, or the launcher itself failed.
     Failed(Refusal),
+    /// The containers of a case that is held, as they were made.
+    Held(CaseReport),
+    /// One more container of it.
+    Made(ContainerReport),
+    /// What came of a session of it.
+    Session {
+        /// Which.
+        session: u32,
+        /// What.
+        report: SessionReport,
+    },
 }
 
 /// What came of a case.
@@ -20,6 +45,8 @@ pub struct CaseReport {
     pub containers: Vec<ContainerReport>,
     /// One per step of the request.
     pub steps: Vec<StepReport>,
+    /// The root of the first container, where it was asked for.
+    pub captured: Option<Result<Captured, Refusal>>,
 }
 
 /// What came of making a container.
@@ -51,12 +78,20 @@ pub enum Phase {
     Fixture(u32),
     /// clone3(2).
     Clone,
+    /// Entering a namespace of another container, which has ended or was refused.
+    Join,
     /// Writing uid_map, gid_map or setgroups.
     IdMap,
     /// An operation of `Container::setup`: its index.
     Setup(u32),
     /// An operation of `Process::ops`: its index.
     Process(u32),
+    /// Making or mounting the disk of the fixture host.
+    Disk,
+    /// Setting a sysctl of the lab host's user namespace.
+    Sysctl,
+    /// Making its control groups and setting their limits.
+    ControlGroup,
     /// Entering a running container: pidfd_open, setns, fork.
     Enter,
     /// execve(2).
@@ -132,10 +167,30 @@ pub struct ProcessText {
     pub namespaces: Vec<(String, String)>,
     /// The same of the launcher, which stands for the host.
     pub host_namespaces: Vec<(String, String)>,
+    /// /proc/PID/cgroup, as the process itself sees it; read from inside only.
+    pub cgroup: String,
+    /// The same of pid 1 of its pid namespace.
+    pub init_cgroup: String,
+    /// Limits of the control groups that it is in: name and content of each file. Empty where nobody looked.
+    pub resources: Vec<(String, String)>,
     /// Host name in the process's UTS namespace; read from inside only.
     pub hostname: String,
     /// The processes that the process's own /proc lists: status and cmdline each; read from inside only.
     pub processes: Vec<(String, Vec<u8>)>,
+}
+
+impl ProcessText {
+    /// Puts right of whom /proc/1 told the control groups: where the container's first process, which has this status and these groups
+    /// on the host, is not the pid 1 of its pid namespace, it was somebody else. False where it cannot be told.
+    pub fn with_init(&mut self, status: &str, cgroup: &str) -> bool {
+        let nested = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        if nested.and_then(|pids| pids.split_whitespace().last()) == Some("1") {
+            return true;
+        }
+        let own = |list: &[(String, String)]| list.iter().find(|(name, _)| name == "cgroup").cloned();
+        self.init_cgroup = String::from(cgroup);
+        own(&self.namespaces) == own(&self.host_namespaces)
+    }
 }
 
 /// A file of the fixture host.

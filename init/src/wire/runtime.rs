@@ -12,6 +12,10 @@ pub const PLACE: &str = "/mnt/oci";
 pub const HELPER_SOURCE: &str = "/mnt/oci/helper";
 /// Where it is bound into containers.
 pub const HELPER: &str = "/.caplab-init";
+/// Where the lab host has links to the /proc/PID of each container's pid 1, by its name.
+pub const CONTAINERS: &str = "/mnt/oci/.containers";
+/// Where the lab host has what containers share as /dev/shm, by the owner's name.
+pub const SHARED_MEMORY: &str = "/mnt/shm";
 /// Where the lab host has the fixture host.
 pub const FIXTURE: &str = "/mnt/host";
 
@@ -30,6 +34,8 @@ pub struct Runtime {
     pub args: Vec<String>,
     /// It does not work where both versions of control groups are mounted, and is to see only the first.
     pub hide_unified: bool,
+    /// It makes a container's /dev/null its user's, also where that is a bind of the host's.
+    pub gives_null_away: bool,
 }
 
 impl Runtime {

@@ -11,47 +11,70 @@ use super::words;
 use crate::{
     engine::{ContainerState, EngineError, Facts, Job, Observation, Program, StepJob, StepJobKind, StepObservation},
     errno::{Errno, Signal},
-    observe::{FileFacts, Outcome, Output, RefusedPhase, parse_process},
+    observe::{Elder, FileFacts, Outcome, Output, ProcessFacts, RefusedPhase, parse_ancestor, parse_process},
+    scenario::model,
 };
 
 /// Understands a report.
 ///
 /// # Errors
 /// Where /proc of this kernel was not understood: then nothing can be said about the container.
-pub(super) fn observation(job: &Job, case: &Case, report: CaseReport) -> Result<Observation, EngineError> {
-    let containers = report
+pub(in crate::engine) fn observation(job: &Job, case: &Case, report: CaseReport) -> Result<Observation, EngineError> {
+    let named: Vec<Elder<'_>> = report
         .containers
-        .into_iter()
+        .iter()
         .zip(&case.containers)
         .map(|(report, container)| match report {
+            ContainerReport::Running(text) => (container.name.as_str(), text.namespaces.as_slice()),
+            ContainerReport::Refused(_) => (container.name.as_str(), &[][..]),
+        })
+        .collect();
+    let containers = report
+        .containers
+        .iter()
+        .zip(case.containers.iter().zip(&job.containers))
+        .enumerate()
+        .map(|(index, (report, (container, asked)))| match report {
             ContainerReport::Running(text) => {
-                let facts = parse_process(&text).map_err(|what| {
+                let facts = parse_process(text, &named[..index]).map_err(|what| {
                     EngineError(format!("container {}: the effective config cannot be read: {what}", container.name))
                 })?;
                 Ok(ContainerState::Running(Box::new(facts)))
             }
             ContainerReport::Refused(refusal) => {
-                let message = words::container(container, &refusal);
-                if is_ours(container, &refusal) {
+                let message = words::container(case, container, refusal);
+                if is_ours(&asked.asked, container, refusal) {
                     return Err(EngineError(format!("container {} could not be made: {message}", container.name)));
                 }
-                Ok(ContainerState::Refused(refused(&refusal, message)))
+                Ok(ContainerState::Refused(refused(refusal, message)))
             }
         })
         .collect::<Result<Vec<_>, EngineError>>()?;
+    let captured = report.captured.map(|captured| captured.map_err(|refusal| words::captured(&refusal)));
     let steps = report.steps.into_iter().enumerate().zip(&job.steps);
-    let steps = steps.map(|((index, report), step)| understand(job, case, index, step, report)).collect();
-    Ok(Observation { containers, steps })
+    let steps = steps.map(|((index, report), step)| understand(job, case, index, step, report, &named)).collect();
+    Ok(Observation { containers, steps, captured })
 }
 
 /// Whether what failed is the engine's own work, which no config of an author's asks for: a container that is expected to
 /// be refused must not pass because of it.
-fn is_ours(container: &Container, refusal: &Refusal) -> bool {
+fn is_ours(asked: &model::Container, container: &Container, refusal: &Refusal) -> bool {
     match refusal.phase {
-        Phase::Clone | Phase::Plumbing | Phase::Enter | Phase::Fixture(_) => true,
-        Phase::Setup(index) => {
-            !matches!(container.setup.get(index as usize), Some(Op::Bind { .. } | Op::Mount { .. } | Op::Hostname(_)))
-        }
+        Phase::Clone
+        | Phase::ControlGroup
+        | Phase::Join
+        | Phase::Plumbing
+        | Phase::Enter
+        | Phase::Sysctl
+        | Phase::Disk
+        | Phase::Fixture(_) => true,
+        Phase::Setup(index) => match container.setup.get(index as usize) {
+            Some(Op::Bind { .. } | Op::Mount { .. } | Op::Hostname(_)) => false,
+            // A preset has some of its own.
+            Some(Op::Sysctl { name, .. }) => !asked.sysctls.iter().any(|(own, _)| own == name),
+            Some(Op::Device { node, .. }) => !asked.devices.iter().any(|device| device.target == node.path),
+            _ => true,
+        },
         // Maps, credentials, limits, the working directory, the command: the author's.
         Phase::IdMap | Phase::Process(_) | Phase::Exec | Phase::Runtime => false,
     }
@@ -80,18 +103,30 @@ fn plain(outcome: Outcome) -> StepObservation {
     }
 }
 
-fn understand(job: &Job, case: &Case, index: usize, step: &StepJob, report: StepReport) -> StepObservation {
+fn understand(
+    job: &Job,
+    case: &Case,
+    index: usize,
+    step: &StepJob,
+    report: StepReport,
+    named: &[Elder<'_>],
+) -> StepObservation {
+    let elders = match &step.kind {
+        StepJobKind::Exec { container, .. } | StepJobKind::HostProcess { container } => &named[..*container],
+        StepJobKind::HostFile { .. } => &[],
+    };
     match report {
-        StepReport::Exec(report) => exec(step, report),
+        StepReport::Exec(report) => exec(step, report, elders),
         StepReport::Refused(refusal) => plain(match refusal.phase {
             Phase::Plumbing | Phase::Enter => Outcome::Unclear(words::step(case, index, &refusal)),
             _ => refused(&refusal, words::step(case, index, &refusal)),
         }),
         StepReport::NotRunning { container } => plain(Outcome::Unclear(format!(
-            "container {} does not run: it was refused, or its command has ended; a container without `command` waits",
-            case.containers.get(usize::from(container)).map_or("?", |container| &container.name)
+            "container {} does not run: {}; a container without `command` waits",
+            case.containers.get(usize::from(container)).map_or("?", |container| &container.name),
+            words::ended(case, container)
         ))),
-        StepReport::Process(texts) => match texts.iter().map(parse_process).collect::<Result<Vec<_>, _>>() {
+        StepReport::Process(texts) => match lineage(&texts, elders) {
             Ok(facts) => StepObservation { facts: Some(Facts::HostProcess(facts)), ..plain(Outcome::Observed) },
             Err(what) => plain(Outcome::Unclear(format!("the process cannot be read from outside: {what}"))),
         },
@@ -105,7 +140,7 @@ fn understand(job: &Job, case: &Case, index: usize, step: &StepJob, report: Step
     }
 }
 
-fn exec(step: &StepJob, report: ExecReport) -> StepObservation {
+fn exec(step: &StepJob, report: ExecReport, elders: &[Elder<'_>]) -> StepObservation {
     let program = match &step.kind {
         StepJobKind::Exec { program, .. } => program,
         _ => &Program::Args,
@@ -114,13 +149,13 @@ fn exec(step: &StepJob, report: ExecReport) -> StepObservation {
     let outcome = match (program, report.exit) {
         (_, Exit::TimedOut) => Outcome::TimedOut,
         (_, Exit::Signal(signal)) => Outcome::Killed(Signal(signal)),
-        (Program::Args, Exit::Code(0)) => Outcome::Allowed,
-        (Program::Args, Exit::Code(code)) => Outcome::Failed(code),
+        (Program::Args | Program::Through(..), Exit::Code(0)) => Outcome::Allowed,
+        (Program::Args | Program::Through(..), Exit::Code(code)) => Outcome::Failed(code),
         (Program::Probe(_), Exit::Code(0)) => match postcard::from_bytes::<Answer>(&report.stdout) {
             Ok(answer) => answered(answer),
             Err(_) => Outcome::Unclear("the probe's answer was not understood".to_owned()),
         },
-        (Program::Inspect, Exit::Code(0)) => match inspected(&report.stdout) {
+        (Program::Inspect, Exit::Code(0)) => match inspected(&report.stdout, elders) {
             Ok(process) => {
                 facts = Some(Facts::Process(Box::new(process)));
                 Outcome::Observed
@@ -132,7 +167,7 @@ fn exec(step: &StepJob, report: ExecReport) -> StepObservation {
             String::from_utf8_lossy(&report.stderr).trim_end()
         )),
     };
-    let is_command = matches!(program, Program::Args);
+    let is_command = matches!(program, Program::Args | Program::Through(..));
     let output = |bytes: Vec<u8>, cut| Output { text: String::from_utf8_lossy(&bytes).into_owned(), cut };
     StepObservation {
         outcome,
@@ -148,9 +183,16 @@ fn exec(step: &StepJob, report: ExecReport) -> StepObservation {
     }
 }
 
-fn inspected(bytes: &[u8]) -> Result<crate::observe::ProcessFacts, String> {
+/// A process and its ancestors.
+fn lineage(texts: &[ProcessText], elders: &[Elder<'_>]) -> Result<Vec<ProcessFacts>, String> {
+    let (own, ancestors) = texts.split_first().ok_or("there is none")?;
+    let own = parse_process(own, elders)?;
+    Ok([own].into_iter().chain(ancestors.iter().map(parse_ancestor)).collect())
+}
+
+fn inspected(bytes: &[u8], elders: &[Elder<'_>]) -> Result<ProcessFacts, String> {
     let text: ProcessText = postcard::from_bytes(bytes).map_err(|error| error.to_string())?;
-    parse_process(&text)
+    parse_process(&text, elders)
 }
 
 fn answered(answer: Answer) -> Outcome {
@@ -172,7 +214,7 @@ fn file(job: &Job, path: &str, report: FileReport) -> FileFacts {
     let before = job.fixture.iter().find(|entry| entry.path == path);
     let changed = match before.map(|entry| &entry.kind) {
         Some(FixtureKind::File(content)) => !report.exists || *content != report.content,
-        Some(FixtureKind::Dir) => !report.exists,
+        Some(FixtureKind::Dir | FixtureKind::Socket) => !report.exists,
         None => report.exists,
     };
     FileFacts {

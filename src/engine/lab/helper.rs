@@ -15,6 +15,11 @@ static BINARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/caplab-init"));
 
 static SEALED: OnceLock<File> = OnceLock::new();
 
+/// The program itself.
+pub(in crate::engine) fn binary() -> &'static [u8] {
+    BINARY
+}
+
 /// A path that this process's children can execute.
 ///
 /// # Errors

@@ -1,9 +1,9 @@
 //! What every engine of the lab host asks for in the same words: steps, programs, the content of a root.
 
-use caplab_init::wire::{IdMap, Op, Process as WireProcess, Program as WireProgram, Step, StepKind};
-use oci_spec::runtime::{LinuxIdMapping, Process};
+use caplab_init::wire::{IdMap, Join, Op, Process as WireProcess, Program as WireProgram, Step, StepKind};
+use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespace, Process};
 
-use crate::engine::{ContainerJob, EngineError, Program, RootTree, StepJob, StepJobKind};
+use crate::engine::{ContainerJob, EngineError, Job, Program, RootTree, StepJob, StepJobKind, namespace_owner};
 
 /// Bytes kept of each stream of a step.
 pub(in crate::engine) const OUTPUT_LIMIT: u32 = 1 << 20;
@@ -14,9 +14,14 @@ pub(in crate::engine) fn step(
     exec: impl FnOnce(usize, &Process, WireProgram) -> Result<WireProcess, EngineError>,
 ) -> Result<Step, EngineError> {
     let kind = match &step.kind {
-        StepJobKind::Exec { container, process, program } => {
+        StepJobKind::Exec { container, process, program, .. } => {
             let program = match program {
                 Program::Args => WireProgram::Command(process.args().clone().unwrap_or_default()),
+                Program::Through(runtime, start) => WireProgram::Through {
+                    runtime: runtime.clone(),
+                    start: *start,
+                    command: process.args().clone().unwrap_or_default(),
+                },
                 Program::Probe(probe) => WireProgram::Probe(probe.clone()),
                 Program::Inspect => WireProgram::Inspect,
             };
@@ -42,16 +47,33 @@ pub(in crate::engine) fn init(job: &ContainerJob) -> Result<(&Process, WireProgr
     Ok((process, program))
 }
 
+/// The other containers whose namespaces one joins.
+pub(in crate::engine) fn joins(job: &Job, linux: &Linux) -> Result<Vec<Join>, EngineError> {
+    let listed = linux.namespaces().iter().flatten();
+    let one = |namespace: &LinuxNamespace| {
+        let path = namespace.path().as_ref()?;
+        let owner = namespace_owner(path).and_then(|name| job.containers.iter().position(|one| one.name == name));
+        let owner = owner.ok_or_else(|| {
+            EngineError(format!("the {} namespace {}: it belongs to no container", namespace.typ(), path.display()))
+        });
+        Some(owner.and_then(index).map(|container| Join { container, namespaces: namespace.typ() as u64 }))
+    };
+    listed.filter_map(one).collect()
+}
+
 /// What a root holds, parents before children.
 pub(in crate::engine) fn root(tree: &RootTree) -> impl Iterator<Item = Op> {
     let dirs = tree.dirs.iter().map(|(path, mode)| Op::Dir { path: path.clone(), mode: *mode });
-    let files = tree.files.iter().map(|(path, mode, content)| Op::File {
-        path: path.clone(),
-        mode: *mode,
-        content: content.clone(),
-    });
+    let replaced = |path: &str| tree.by_engine.iter().any(|(own, ..)| own == path);
+    let files = tree.files.iter().filter(move |(path, ..)| !replaced(path)).chain(&tree.by_engine);
+    let files =
+        files.map(|(path, mode, content)| Op::File { path: path.clone(), mode: *mode, content: content.clone() });
     let links = tree.symlinks.iter().map(|(path, target)| Op::Symlink { path: path.clone(), target: target.clone() });
-    dirs.chain(files).chain(links)
+    let image = tree.image.as_ref().map(|image| Op::Image {
+        id: image.id.clone(),
+        without: tree.by_engine.iter().map(|(path, ..)| path.clone()).collect(),
+    });
+    image.into_iter().chain(dirs).chain(files).chain(links)
 }
 
 /// A map of ids.

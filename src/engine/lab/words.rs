@@ -5,9 +5,11 @@ use caplab_init::wire::{Base, Case, Container, Op, Phase, Refusal, StepKind};
 use crate::{engine::Job, errno::Errno};
 
 /// Of a container that could not be made.
-pub(super) fn container(container: &Container, refusal: &Refusal) -> String {
+pub(super) fn container(case: &Case, container: &Container, refusal: &Refusal) -> String {
     let object = match refusal.phase {
+        Phase::Join => format!("a namespace of {}", owners(case, container, u64::MAX).join(" or ")),
         Phase::Clone => "a process in new namespaces".to_owned(),
+        Phase::ControlGroup => "the control groups for its limits".to_owned(),
         Phase::IdMap => "the id maps of the user namespace".to_owned(),
         Phase::Setup(index) => op(container.setup.get(index as usize)),
         Phase::Process(index) => op(container.init.ops.get(index as usize)),
@@ -15,6 +17,25 @@ pub(super) fn container(container: &Container, refusal: &Refusal) -> String {
         _ => "the helper's own work".to_owned(),
     };
     sentence(&object, refusal, cause(&refusal.phase, container_op(container, refusal), refusal.errno))
+}
+
+/// The containers whose namespaces of these `CLONE_NEW*` flags a container shares.
+fn owners<'a>(case: &'a Case, container: &Container, flags: u64) -> Vec<&'a str> {
+    let joins = container.joins.iter().filter(|join| join.namespaces & flags != 0);
+    joins.filter_map(|join| Some(case.containers.get(usize::from(join.container))?.name.as_str())).collect()
+}
+
+/// Why a container may not run.
+pub(super) fn ended(case: &Case, container: u16) -> String {
+    let mut text = "it was refused, or its command has ended".to_owned();
+    let found = case.containers.get(usize::from(container));
+    let owners = found.map(|found| owners(case, found, nix::libc::CLONE_NEWPID as u64)).unwrap_or_default();
+    for owner in owners {
+        text.push_str(&format!(
+            ", or {owner}'s has: with the pid 1 of a pid namespace the kernel kills everybody in it"
+        ));
+    }
+    text
 }
 
 /// Of a step whose process could not be made.
@@ -34,6 +55,21 @@ pub(super) fn step(case: &Case, index: usize, refusal: &Refusal) -> String {
     sentence(&object, refusal, cause(&refusal.phase, op, refusal.errno))
 }
 
+/// Of a root that could not be read.
+pub(super) fn captured(refusal: &Refusal) -> String {
+    let cause = (refusal.errno == nix::libc::EFBIG).then_some("an image may hold 192 MiB in 65,536 files");
+    sentence("what the container has made of its root", refusal, cause)
+}
+
+/// Of a lab host that could not be made.
+pub(super) fn lab_host(refusal: &Refusal) -> String {
+    let object = match refusal.phase {
+        Phase::IdMap => "becoming root of the lab host",
+        _ => "the lab host (its user, pid and mount namespaces)",
+    };
+    sentence(object, refusal, None)
+}
+
 /// Of a fixture host, or of the launcher itself.
 pub(super) fn fixture(job: &Job, refusal: &Refusal) -> String {
     let (object, cause) = match refusal.phase {
@@ -45,6 +81,11 @@ pub(super) fn fixture(job: &Job, refusal: &Refusal) -> String {
                 full.then_some("the fixture host may hold 64 MiB in 16,000 files; give it less"),
             )
         }
+        Phase::Disk => ("the fixture host's disk".to_owned(), disk_cause(refusal.errno)),
+        Phase::Sysctl => (
+            "a sysctl of the host's user namespace".to_owned(),
+            (refusal.errno == nix::libc::ENOENT).then_some("the kernel was built without what it limits"),
+        ),
         _ => (
             "the lab host (its pid and mount namespaces)".to_owned(),
             (refusal.errno == nix::libc::EPERM).then_some(
@@ -53,6 +94,17 @@ pub(super) fn fixture(job: &Job, refusal: &Refusal) -> String {
         ),
     };
     sentence(&object, refusal, cause)
+}
+
+fn disk_cause(errno: i32) -> Option<&'static str> {
+    match errno {
+        nix::libc::ENOENT => Some("the kernel has no loop devices here: modprobe loop"),
+        nix::libc::ENODEV => Some("the kernel has no ext4: modprobe ext4"),
+        nix::libc::EPERM | nix::libc::EACCES => {
+            Some("an outer container's device list closes loop devices: start it with --privileged")
+        }
+        _ => None,
+    }
 }
 
 fn sentence(object: &str, refusal: &Refusal, cause: Option<&str>) -> String {
@@ -84,6 +136,7 @@ fn op(op: Option<&Op>) -> String {
     match op {
         None => "an operation".to_owned(),
         Some(Op::PrivateMounts) => "making the mounts private".to_owned(),
+        Some(Op::Image { .. }) => "a file of the image".to_owned(),
         Some(Op::Root) => "the root file system".to_owned(),
         Some(Op::Dir { path, .. }) => format!("directory {path}"),
         Some(Op::File { path, .. }) => format!("file {path}"),
@@ -93,7 +146,8 @@ fn op(op: Option<&Op>) -> String {
         Some(Op::Bind { from: Base::Fixture, source, target, .. }) => {
             format!("the fixture host's {source} on {target}")
         }
-        Some(Op::Bind { from: Base::Host, source, target, .. }) => format!("{source} on {target}"),
+        Some(Op::Bind { from: Base::SharedMemory, target, .. }) => format!("the shared memory on {target}"),
+        Some(Op::Bind { from: Base::Host | Base::Own, source, target, .. }) => format!("{source} on {target}"),
         Some(Op::Pivot) => "the new root".to_owned(),
         Some(Op::Hostname(name)) => format!("host name {name}"),
         Some(Op::LoopbackUp) => "the loopback device".to_owned(),
@@ -112,12 +166,13 @@ fn op(op: Option<&Op>) -> String {
         Some(Op::NoNewPrivs) => "no_new_privs".to_owned(),
         Some(Op::Seccomp(program)) => format!("a seccomp filter of {} instructions", program.len()),
         Some(Op::Umask(_)) => "the umask".to_owned(),
-        Some(Op::Chdir(path)) => format!("working directory {path}"),
+        Some(Op::WorkingDir(path) | Op::Chdir(path) | Op::ChdirAsUser(path)) => format!("working directory {path}"),
     }
 }
 
 fn program(program: &caplab_init::wire::Program) -> String {
     match program {
+        caplab_init::wire::Program::Through { runtime, .. } => format!("the fixture host's {runtime}"),
         caplab_init::wire::Program::Command(args) => {
             format!("command {}", args.first().map_or("(none)", String::as_str))
         }
@@ -127,19 +182,38 @@ fn program(program: &caplab_init::wire::Program) -> String {
 
 /// The likely cause and the remedy.
 fn cause(phase: &Phase, op: Option<&Op>, errno: i32) -> Option<&'static str> {
-    use nix::libc::{EACCES, EINVAL, ENODEV, ENOENT, ENOSPC, ENOSYS, EPERM};
+    use nix::libc::{EACCES, EAGAIN, EBUSY, EINVAL, ENODEV, ENOENT, ENOSPC, ENOSYS, EPERM, EROFS, ESRCH, ETIMEDOUT};
     Some(match (phase, op, errno) {
+        (Phase::Join, _, _) => "that container was refused or has ended; one without `command` waits",
         (Phase::Clone, _, EPERM) => "making namespaces needs CAP_SYS_ADMIN: run as root",
         (Phase::Clone, _, ENOSPC) => {
             "the machine's limit of namespaces is reached: raise sysctl user.max_user_namespaces and its siblings"
         }
         (Phase::Clone, _, ENOSYS) => "clone3 is not allowed here: an outer container's seccomp profile?",
+        (Phase::ControlGroup, _, EROFS | EACCES | EPERM) => {
+            "control groups are not to be made here: an outer container?"
+        }
+        (Phase::ControlGroup, _, EBUSY | ENOENT) => {
+            "the controller is not handed to new groups: write it into cgroup.subtree_control of the hierarchy's root"
+        }
+        (Phase::Clone | Phase::Enter, _, EAGAIN) => {
+            "a limit of processes is reached: the container's own, or the machine's"
+        }
+        (Phase::Enter, _, ENODEV) => "for a terminal the container must have its devpts, which has been unmounted",
         (Phase::IdMap, _, EINVAL) => "uid and gid 0 of the container must be mapped: let a line of uidmap begin with 0",
         (Phase::IdMap, _, EPERM) => "mapping other ids than one's own needs CAP_SETUID and CAP_SETGID",
+        (_, Some(Op::Mount { fstype, .. }), EPERM) if fstype == "mqueue" => {
+            "the kernel mounts one for whom the IPC namespace belongs to: not in a user namespace of one's own (uidmap) and \
+             another container's IPC namespace"
+        }
         (_, Some(Op::Mount { fstype, .. }), EPERM) if fstype == "proc" || fstype == "sysfs" => {
             "in a user namespace the kernel gives a new one only where the machine's own is visible whole: \
-             is a path of it masked by an outer container?"
+             is a path of it masked by an outer container? Nor in another container's pid namespace"
         }
+        (_, Some(Op::Image { .. }), EINVAL) => {
+            "its owner is none of the container's ids: extend uidmap and gidmap, or let an ordinary user have more subordinate ids"
+        }
+        (_, Some(Op::Image { .. }), ENOSPC) => "a container's root may hold 512 MiB",
         (_, Some(Op::Mount { .. }), ENODEV) => "this kernel does not have that file system",
         (_, Some(Op::Mount { .. }), EINVAL) => "an option that the file system does not know or a value it refuses",
         (_, Some(Op::Bind { from: Base::Fixture, .. }), ENOENT) => {
@@ -156,6 +230,9 @@ fn cause(phase: &Phase, op: Option<&Op>, errno: i32) -> Option<&'static str> {
             "caplab's own bounding set lacks one of them, as in an outer container: `caplab doctor` names it"
         }
         (_, Some(Op::Seccomp(_)), EPERM) => "a filter without no_new_privs needs CAP_SYS_ADMIN",
+        (_, Some(Op::Seccomp(_)), ESRCH | ETIMEDOUT) => {
+            "under it pid 1 did not come to run: it refuses what every program needs, as execve, execveat, write or exit_group"
+        }
         (_, Some(Op::Seccomp(_)), EINVAL) => "this kernel was built without seccomp filters",
         (_, Some(Op::Rlimit { .. }), EPERM) => {
             "raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace: ask for less"
@@ -164,7 +241,7 @@ fn cause(phase: &Phase, op: Option<&Op>, errno: i32) -> Option<&'static str> {
         (_, Some(Op::Chdir(_)), ENOENT) => {
             "the directory does not exist in the container: mount one there, or drop working_dir"
         }
-        (_, Some(Op::Chdir(_)), EACCES) => "the user may not enter that directory",
+        (_, Some(Op::ChdirAsUser(_)), EACCES) => "the user may not enter that directory",
         (Phase::Exec, _, ENOENT) => {
             "command not found in the container: `rootfs: host` gives it the machine's programs, toolbox has none"
         }

@@ -5,17 +5,22 @@ mod process;
 
 pub(in crate::engine) use mounts::for_id_map;
 
-use caplab_init::wire::{Case, Container, DeviceNode, Instruction, Op};
-use oci_spec::runtime::{Linux, LinuxNamespaceType, Process, Spec};
+use std::path::Path;
 
-use super::{devices, seccomp};
-use crate::engine::{
-    ContainerJob, EngineError, FIXTURE_ROOT, Job, StepJobKind,
-    lab::request::{self, OUTPUT_LIMIT, id_map},
+use caplab_init::wire::{Case, Container, DeviceNode, IdMap, Instruction, LimitGroup, Op};
+use oci_spec::runtime::{Linux, LinuxDevice, LinuxDeviceType, LinuxNamespaceType, Process, Spec};
+
+use super::{devices, limits, seccomp};
+use crate::{
+    engine::{
+        ContainerJob, EngineError, Job,
+        lab::request::{self, OUTPUT_LIMIT, id_map},
+    },
+    host::LabHost,
 };
 
 /// The devices that a runtime gives every container, runtime-spec config-linux.md "Default Devices".
-const DEVICES: [(&str, u32, u32); 6] = [
+pub(in crate::engine) const DEVICES: [(&str, u32, u32); 6] = [
     ("/dev/null", 1, 3),
     ("/dev/zero", 1, 5),
     ("/dev/full", 1, 7),
@@ -33,30 +38,36 @@ const LINKS: [(&str, &str); 5] = [
     ("/dev/ptmx", "pts/ptmx"),
 ];
 
-/// The whole case as the launcher takes it.
+/// The whole case as the launcher of this lab host takes it.
 ///
 /// # Errors
 /// Where a Spec asks for something that this engine does not do.
-pub(super) fn case(job: &Job) -> Result<Case, EngineError> {
+pub(super) fn case(job: &Job, host: &LabHost) -> Result<Case, EngineError> {
     let filters = job.containers.iter().map(filter).collect::<Result<Vec<_>, _>>()?;
-    let containers = job.containers.iter().zip(&filters).map(|(job, filter)| container(job, filter.as_deref()));
+    let containers = job.containers.iter().zip(&filters);
+    let containers = containers.map(|(one, filter)| container(job, one, filter.as_deref(), host));
     let exec = |container: usize, process: &Process, program| {
-        Ok(process::plan(process, filters.get(container).and_then(Option::as_deref), program))
+        Ok(process::plan(process, filters.get(container).and_then(Option::as_deref), program, host.set_groups))
     };
     Ok(Case {
-        fixture: if sees_fixture(job) { job.fixture.clone() } else { Vec::new() },
+        fixture: if job.sees_fixture() { job.fixture.clone() } else { Vec::new() },
+        shared_memory: job.shared_memory.clone(),
+        disk: job.disk.as_ref().map(|(_, at)| at.clone()),
+        sysctls: job.sysctls.clone(),
         containers: containers.collect::<Result<_, _>>()?,
         steps: job.steps.iter().map(|step| request::step(step, exec)).collect::<Result<_, _>>()?,
         runtime: None,
+        capture: job.capture,
         output_limit: OUTPUT_LIMIT,
     })
 }
 
-/// Whether anything of a case could see the fixture host; where not, it need not be made.
-fn sees_fixture(job: &Job) -> bool {
-    let mounts = job.containers.iter().flat_map(|container| container.spec.mounts().iter().flatten());
-    mounts.filter_map(|mount| mount.source().as_ref()).any(|source| source.starts_with(FIXTURE_ROOT))
-        || job.steps.iter().any(|step| matches!(step.kind, StepJobKind::HostFile { .. }))
+/// The same for one that is held: whoever comes later may want to see the fixture host.
+///
+/// # Errors
+/// As [`case`].
+pub(super) fn held(job: &Job, host: &LabHost) -> Result<Case, EngineError> {
+    Ok(Case { fixture: job.fixture.clone(), ..case(job, host)? })
 }
 
 /// A container's seccomp filter; `exec` puts every process under it too.
@@ -65,38 +76,64 @@ fn filter(job: &ContainerJob) -> Result<Option<Vec<Instruction>>, EngineError> {
     seccomp.map(seccomp::compile).transpose()
 }
 
-fn container(job: &ContainerJob, filter: Option<&[Instruction]>) -> Result<Container, EngineError> {
+fn container(
+    whole: &Job,
+    job: &ContainerJob,
+    filter: Option<&[Instruction]>,
+    host: &LabHost,
+) -> Result<Container, EngineError> {
     let spec = &job.spec;
     let linux = spec.linux().clone().unwrap_or_default();
     let (process, program) = request::init(job)?;
+    let limits = limits(&linux)?;
+    let (uid_map, gid_map) = (id_map(linux.uid_mappings().as_deref()), id_map(linux.gid_mappings().as_deref()));
+    let root = |map: &[IdMap]| map.first().map(|line| line.outside);
+    let engine = job.asked.rootless.as_ref().and_then(|_| root(&uid_map).zip(root(&gid_map)));
     Ok(Container {
         name: job.name.clone(),
         namespaces: namespaces(&linux),
-        uid_map: id_map(linux.uid_mappings().as_deref()),
-        gid_map: id_map(linux.gid_mappings().as_deref()),
-        devices: devices(&linux)?,
-        setup: setup(job, spec, &linux)?,
+        joins: request::joins(whole, &linux)?,
+        engine,
+        uid_map,
+        gid_map,
+        // Nobody makes a device in a user namespace, and what would keep a list of them is root's to load.
+        devices: if host.initial { devices(&linux)? } else { None },
+        hierarchies: limits::read(&limits),
+        limits,
+        setup: setup(job, spec, &linux, host)?,
         bundle: None,
-        init: process::plan(process, filter, program),
+        init: process::plan(process, filter, program, host.set_groups),
     })
 }
 
 /// The operations of a setup, in runc's order (rootfs_linux.go prepareRootfs, then standard_init_linux.go).
-fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux) -> Result<Vec<Op>, EngineError> {
-    let maps = id_map(linux.gid_mappings().as_deref());
+fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux, host: &LabHost) -> Result<Vec<Op>, EngineError> {
+    let own = id_map(linux.gid_mappings().as_deref());
+    let is_hosts = own.is_empty();
+    let maps = if is_hosts && !host.initial { host.gids.clone() } else { own };
     let mut ops = vec![Op::PrivateMounts, Op::Root];
     ops.extend(request::root(&job.root));
     for mount in spec.mounts().iter().flatten() {
         ops.push(mounts::plan(mount, &maps)?);
     }
+    let bind = !is_hosts || !host.initial;
     if mounts::own_dev(spec) {
-        let bind = linux.uid_mappings().as_ref().is_some_and(|maps| !maps.is_empty());
         ops.extend(DEVICES.map(|(path, major, minor)| Op::Device {
-            node: DeviceNode { path: path.to_owned(), mode: 0o666, major, minor },
+            node: DeviceNode { path: path.to_owned(), mode: 0o666, uid: 0, gid: 0, block: false, major, minor },
             bind,
         }));
         ops.extend(LINKS.map(|(path, target)| Op::Symlink { path: path.to_owned(), target: target.to_owned() }));
     }
+    for device in linux.devices().iter().flatten() {
+        ops.push(Op::Device { node: node(device)?, bind });
+    }
+    // A mount may hide the one that the image had (runc, rootfs_linux.go prepareRootfs; crun does the same).
+    let dir = spec.process().as_ref().map(|process| process.cwd().to_string_lossy().into_owned());
+    let hidden = |dir: &String| {
+        let mut targets = spec.mounts().iter().flatten().map(|mount| mount.destination());
+        dir != "/" && targets.any(|target| Path::new(dir).starts_with(target))
+    };
+    ops.extend(dir.filter(hidden).map(Op::WorkingDir));
     ops.push(Op::Pivot);
     ops.extend(spec.hostname().clone().map(Op::Hostname));
     if namespaces(linux) & LinuxNamespaceType::Network as u64 != 0 {
@@ -104,7 +141,19 @@ fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux) -> Result<Vec<Op>, Engi
     }
     let mut sysctls: Vec<_> = linux.sysctl().iter().flatten().collect();
     sysctls.sort();
-    ops.extend(sysctls.into_iter().map(|(name, value)| Op::Sysctl { name: name.clone(), value: value.clone() }));
+    // Where the namespace is not the container's own the kernel would write the machine's, and runc refuses it too
+    // (libcontainer/configs/validate/validator.go sysctl).
+    let has = |kind| namespaces(linux) & kind as u64 != 0;
+    let shared = |name: &str| match name.starts_with("net.") {
+        true => !has(LinuxNamespaceType::Network),
+        false => !has(LinuxNamespaceType::Ipc),
+    };
+    if let Some((name, _)) = sysctls.iter().find(|(name, _)| shared(name)) {
+        return Err(EngineError(format!("sysctl {name}: the container shares the namespace that it belongs to")));
+    }
+    ops.extend(
+        sysctls.into_iter().map(|(name, value)| Op::Sysctl { name: name.clone(), value: sysctl(name, value, &maps) }),
+    );
     // The paths before the root: over a path a mount is put, and the root's own flag does not reach it.
     ops.extend(linux.readonly_paths().iter().flatten().cloned().map(Op::ReadonlyPath));
     ops.extend(linux.masked_paths().iter().flatten().cloned().map(Op::MaskPath));
@@ -114,11 +163,62 @@ fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux) -> Result<Vec<Op>, Engi
     Ok(ops)
 }
 
+/// The value of a sysctl where there are these groups: every group that may ping is every one there is (`ipv4_ping_group_range`
+/// refuses one that has no number).
+fn sysctl(name: &str, value: &str, gid_map: &[IdMap]) -> String {
+    let last = gid_map.iter().map(|line| line.inside + (line.count - 1)).max();
+    match (name, value.split_once(' '), last) {
+        ("net.ipv4.ping_group_range", Some((first, asked)), Some(last)) => {
+            let asked = asked.parse().unwrap_or(u32::MAX);
+            format!("{first} {}", asked.min(last))
+        }
+        _ => value.to_owned(),
+    }
+}
+
+fn node(device: &LinuxDevice) -> Result<DeviceNode, EngineError> {
+    let path = device.path().to_string_lossy().into_owned();
+    let number = |number: i64| {
+        u32::try_from(number)
+            .map_err(|_| EngineError(format!("device {path}: the number {number} is none of a device")))
+    };
+    Ok(DeviceNode {
+        mode: device.file_mode().unwrap_or(0o666) & 0o777,
+        uid: device.uid().unwrap_or(0),
+        gid: device.gid().unwrap_or(0),
+        block: device.typ() == LinuxDeviceType::B,
+        major: number(device.major())?,
+        minor: number(device.minor())?,
+        path,
+    })
+}
+
 fn devices(linux: &Linux) -> Result<Option<Vec<u64>>, EngineError> {
     let list = linux.resources().as_ref().and_then(|resources| resources.devices().as_ref());
     Ok(list.map(|list| devices::compile(list)).transpose()?.flatten())
 }
 
+fn limits(linux: &Linux) -> Result<Vec<LimitGroup>, EngineError> {
+    linux.resources().as_ref().map_or(Ok(Vec::new()), limits::plan)
+}
+
+/// `CLONE_NEW*` flags of those that are the container's own.
 fn namespaces(linux: &Linux) -> u64 {
-    linux.namespaces().iter().flatten().fold(0, |flags, namespace| flags | namespace.typ() as u64)
+    let own = linux.namespaces().iter().flatten().filter(|namespace| namespace.path().is_none());
+    own.fold(0, |flags, namespace| flags | namespace.typ() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_group_may_ping_that_there_is() {
+        let one = |inside, count| IdMap { inside, outside: 100_000, count };
+        let ping = |value, map: &[IdMap]| sysctl("net.ipv4.ping_group_range", value, map);
+        assert_eq!(ping("0 2147483647", &[]), "0 2147483647");
+        assert_eq!(ping("0 2147483647", &[one(0, 1), one(1, 65_536)]), "0 65536");
+        assert_eq!(ping("0 0", &[one(0, 1), one(1, 65_536)]), "0 0");
+        assert_eq!(sysctl("net.ipv4.ip_unprivileged_port_start", "0", &[one(0, 1)]), "0");
+    }
 }

@@ -4,14 +4,15 @@ use std::{path::Path, time::Duration};
 
 use super::*;
 use crate::{
-    host::{CgroupVersion, Machine},
+    host::{CgroupVersion, Cgroups, Controllers, Machine},
+    observe::{Cpu, Resources},
     scenario, spec,
 };
 
-/// What was asked for: a podman container with a uidmap, a read-only volume, a limit, no-new-privileges.
+/// What was asked for: a podman container with a uidmap, a read-only volume, limits, no-new-privileges.
 fn asked() -> Spec {
     let text = "title: A claim\ncontainer:\n  preset: podman\n  uidmap: [\"0:2000:1000\"]\n  volumes: [\"/etc:/mnt:ro\"]\n  \
-        ulimits: {nofile: 64}\n  security_opt: [no-new-privileges]\n  read_only: true\nsteps:\n  - inspect: {uid: 0}\n";
+        ulimits: {nofile: 64}\n  pids_limit: 16\n  mem_limit: 64m\n  cpus: 0.5\n  security_opt: [no-new-privileges]\n  read_only: true\nsteps:\n  - inspect: {uid: 0}\n";
     let scenario = scenario::load("test", Path::new("test.yaml"), text).expect("valid");
     let machine = Machine {
         kernel: String::new(),
@@ -19,9 +20,11 @@ fn asked() -> Spec {
         kernel_capabilities: CapSet::KNOWN,
         bounding: CapSet::KNOWN,
         effective: CapSet::KNOWN,
-        cgroup: CgroupVersion::V1,
+        cgroups: Cgroups::Told(CgroupVersion::V1, Box::new(Controllers::all())),
         userns: true,
         trust_host: false,
+        lab: crate::host::LabHost::machine(),
+        obstacle: None,
     };
     spec::job(&scenario.cases[0], &machine, Duration::from_secs(1)).expect("resolved").containers.remove(0).spec
 }
@@ -36,6 +39,7 @@ fn given(spec: &Spec) -> ProcessFacts {
         mounts.push(Mount {
             target: mount.destination().display().to_string(),
             options: mount.options().clone().unwrap_or_default(),
+            super_options: mount.options().clone().unwrap_or_default(),
             fstype: mount.typ().clone().unwrap_or_default(),
             root: "/".into(),
             ..Mount::default()
@@ -59,6 +63,12 @@ fn given(spec: &Spec) -> ProcessFacts {
         seccomp: Seccomp::Filter,
         uid_map: map.clone(),
         gid_map: map,
+        resources: Some(Resources {
+            pids: Some(16),
+            memory: Some(64 << 20),
+            swap: Some(128 << 20),
+            cpu: Some(Cpu { quota: 50_000, period: 100_000 }),
+        }),
         namespaces: new
             .map(|one| (one, NamespaceState::New))
             .into_iter()
@@ -82,6 +92,11 @@ fn said(change: impl Fn(&mut ProcessFacts)) -> String {
     let mut facts = given(&spec);
     change(&mut facts);
     deviations(&spec, &facts).join("; ")
+}
+
+/// The same of the limits of control groups.
+fn limited(change: impl Fn(&mut Resources)) -> String {
+    said(|facts| change(facts.resources.as_mut().expect("limits")))
 }
 
 fn mount<'a>(facts: &'a mut ProcessFacts, target: &str) -> &'a mut Mount {
@@ -113,10 +128,17 @@ fn each_deviation_is_seen() {
         ("seccomp filter, the kernel gave disabled", said(|facts| facts.seccomp = Seccomp::Disabled)),
         ("uid_map \"0 2000 1000\", the kernel gave \"0 2000 1001\"", said(|facts| facts.uid_map[0].count = 1001)),
         ("gid_map", said(|facts| facts.gid_map[0].outside = 0)),
-        ("pid namespace, the process is in the host's", said(|facts| facts.namespaces[3].1 = NamespaceState::Host)),
         (
-            "cgroup namespace of its own, which was not asked for",
+            "a pid namespace of its own, the process is in the host's pid namespace",
+            said(|facts| facts.namespaces[3].1 = NamespaceState::Host),
+        ),
+        (
+            "the host's cgroup namespace, the process is in a cgroup namespace of its own",
             said(|facts| facts.namespaces[6].1 = NamespaceState::New),
+        ),
+        (
+            "an ipc namespace of its own, the process is in the ipc namespace of container a",
+            said(|facts| facts.namespaces[0].1 = NamespaceState::Container("a".to_owned())),
         ),
         (
             "/mnt ro, the kernel gave rbind,rw",
@@ -129,7 +151,38 @@ fn each_deviation_is_seen() {
             "/proc/sys read-only, it is as the kernel has it",
             said(|facts| facts.mounts.retain(|mount| mount.target != "/proc/sys")),
         ),
+        (
+            "asked for 65536000 bytes at /dev/shm, the kernel gave 1048576",
+            said(|facts| mount(facts, "/dev/shm").super_options = vec!["rw".into(), "size=1024k".into()]),
+        ),
+        ("/dev/shm, the kernel gave no limit", said(|facts| mount(facts, "/dev/shm").super_options.clear())),
         ("limit nofile 64:64, the kernel gave 64:128", said(|facts| facts.limits[0].hard = 128)),
+        ("limit of processes 16, the kernel has none", said(|facts| facts.resources = None)),
+        ("limit of processes 16, the kernel has none", limited(|limits| limits.pids = Some(u64::MAX))),
+        ("limit of processes 16, the kernel has 17", limited(|limits| limits.pids = Some(17))),
+        ("limit of memory 67108864, the kernel has 67000000", limited(|limits| limits.memory = Some(67_000_000))),
+        ("memory and swap 134217728, the kernel has none", limited(|limits| limits.swap = Some(u64::MAX))),
+        (
+            "asked for 50000 of 100000 microseconds of processor time, the kernel has no limit",
+            limited(|limits| limits.cpu = None),
+        ),
+    ] {
+        assert!(said.contains(what), "{what:?} is not in {said:?}");
+    }
+}
+
+#[test]
+fn a_limit_that_was_not_asked_for_is_seen() {
+    let mut spec = asked();
+    let facts = given(&spec);
+    let mut linux = spec.linux().clone().expect("linux");
+    linux.set_resources(None);
+    spec.set_linux(Some(linux));
+    let said = deviations(&spec, &facts).join("; ");
+    for what in [
+        "no limit of processor time, the kernel has 50000",
+        "processes none, the kernel has 16",
+        "memory none, the kernel has",
     ] {
         assert!(said.contains(what), "{what:?} is not in {said:?}");
     }

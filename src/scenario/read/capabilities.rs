@@ -6,6 +6,7 @@ use crate::{
     scenario::{
         diagnostic::{Fault, Place},
         model::CapList,
+        problems::Problems,
         tree::{Node, Value},
     },
 };
@@ -16,26 +17,32 @@ pub(super) fn one(node: &Node) -> Result<Capability, Fault> {
 }
 
 fn named(at: Place, name: &str) -> Result<Capability, Fault> {
-    Capability::from_name(name).ok_or_else(|| {
-        let fault = Fault::new(at, format!("no capability `{name}`"));
-        match Capability::nearest(name) {
-            Some(meant) => fault.help(format!("did you mean {meant}?")),
-            None => fault.help("capabilities(7) has their names"),
+    Capability::from_name(name).ok_or_else(|| unknown(at, name))
+}
+
+/// That there is no capability of this name.
+pub(in crate::scenario) fn unknown(at: Place, name: &str) -> Fault {
+    let fault = Fault::new(at, format!("no capability `{name}`"));
+    match Capability::nearest(name) {
+        // As the author spells them.
+        Some(meant) if name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("cap_")) => {
+            fault.help(format!("did you mean CAP_{meant}?"))
         }
-    })
+        Some(meant) => fault.help(format!("did you mean {meant}?")),
+        None => fault.help("capabilities(7) has their names"),
+    }
 }
 
 /// `[NET_ADMIN, ALL]`: what is added or dropped.
-pub(super) fn several(node: &Node) -> Result<CapList, Fault> {
+pub(super) fn several(node: &Node, problems: &Problems) -> Result<CapList, Fault> {
     let mut found = CapList::default();
     for item in list(node)? {
-        let name = text(item)?;
+        let Some(name) = problems.ok(text(item)) else { continue };
         if name.eq_ignore_ascii_case("all") {
             found.all = true;
-        } else {
-            let capability = named(item.at, name)?;
+        } else if let Some(capability) = problems.ok(named(item.at, name)) {
             if found.named.contains(capability) {
-                return Err(Fault::new(item.at, format!("{capability} is there twice")));
+                problems.tell(Fault::new(item.at, format!("{capability} is there twice")).help("leave one away"));
             }
             found.named = found.named.with(capability);
         }
@@ -44,8 +51,8 @@ pub(super) fn several(node: &Node) -> Result<CapList, Fault> {
 }
 
 /// What a set must hold: names, `none`, `ALL`, or the kernel's sixteen hexadecimal digits.
-pub(super) fn set(node: &Node) -> Result<CapList, Fault> {
-    let Value::Scalar { text, .. } = &node.value else { return several(node) };
+pub(super) fn set(node: &Node, problems: &Problems) -> Result<CapList, Fault> {
+    let Value::Scalar { text, .. } = &node.value else { return several(node, problems) };
     let set = |named| Ok(CapList { all: false, named });
     match text.as_str() {
         "none" => set(CapSet::EMPTY),

@@ -1,182 +1,189 @@
 //! A container, in Compose's words.
 
+use std::{collections::HashSet, str::FromStr};
+
 use super::{
-    Fields, capabilities,
-    fields::unknown,
-    idmap, list, list_of_text,
-    scalar::{boolean, filled, id_text, number, path},
-    text,
+    Fields, capabilities, device, idmap, image, list, resources,
+    scalar::{boolean, choice, filled, id_text, number, path, texts},
+    security::security,
+    sharing::sharing,
+    size, sysctl, text,
     volume::{tmpfs, volume},
 };
-use crate::{
-    capability::CapSet,
-    scenario::{
-        diagnostic::{Fault, Place},
-        model::{Container, ContainerExpect, IdOrName, Network, Preset, RefusedAt, Rootfs, Ulimit, User},
-        tree::{Node, Value},
-    },
-    text::nearest,
+use crate::scenario::{
+    beside::Beside,
+    diagnostic::{Fault, Place},
+    format::{self, words},
+    model::{Altered, Container, ContainerExpect, IdOrName, Preset, Rootfs, Ulimit, User},
+    problems::Problems,
+    tree::{Key, Node, Value},
 };
 
-const KEYS: [&str; 20] = [
-    "preset",
-    "rootfs",
-    "privileged",
-    "cap_add",
-    "cap_drop",
-    "user",
-    "group_add",
-    "uidmap",
-    "gidmap",
-    "volumes",
-    "tmpfs",
-    "read_only",
-    "security_opt",
-    "hostname",
-    "environment",
-    "working_dir",
-    "command",
-    "network_mode",
-    "ulimits",
-    "expect",
-];
-
-/// Keys of Compose and podman that the design has and this version does not build.
-const PLANNED: [&str; 24] = [
-    "blkio_config",
-    "build",
-    "cgroup",
-    "cgroup_parent",
-    "cpus",
-    "cpuset",
-    "device_cgroup_rules",
-    "devices",
-    "dns",
-    "entrypoint",
-    "extra_hosts",
-    "image",
-    "init",
-    "ipc",
-    "mem_limit",
-    "networks",
-    "pid",
-    "pids_limit",
-    "ports",
-    "rootless",
-    "shm_size",
-    "sysctls",
-    "userns_mode",
-    "uts",
-];
-
 /// One container.
-pub(in crate::scenario) fn container(name: &str, at: Place, node: &Node) -> Result<Container, Fault> {
-    let fields = Fields::planned(node, "a container", &KEYS, &PLANNED)?;
-    let flag = |key: &str| fields.get(key).map(boolean).transpose().map(|value| value.unwrap_or(false));
-    let capabilities =
-        |key: &str| fields.get(key).map(capabilities::several).transpose().map(Option::unwrap_or_default);
-    let map = |key: &str| fields.get(key).map(idmap::podman).transpose().map(Option::unwrap_or_default);
-    let each = |key: &str| fields.get(key).map(list).transpose().map(Option::unwrap_or_default);
-
-    let volumes = each("volumes")?;
-    let tmpfs_nodes = each("tmpfs")?;
-    let security = fields.get("security_opt").map(security_opt).transpose()?.unwrap_or_default();
+pub(in crate::scenario) fn container(
+    name: &str,
+    at: Place,
+    node: &Node,
+    beside: Beside<'_>,
+    problems: &Problems,
+) -> Result<Container, Fault> {
+    let before = problems.count();
+    let fields = Fields::of(node, &format::container::CONTAINER, problems)?;
+    let flag = |key: &str| fields.read(key, boolean).unwrap_or(false);
+    let capabilities = |key: &str| fields.read(key, |node| capabilities::several(node, problems)).unwrap_or_default();
+    let map = |key: &str| fields.read(key, |node| idmap::podman(node, problems)).unwrap_or_default();
+    let security = fields.read("security_opt", |node| security(node, beside, problems)).unwrap_or_default();
+    let image = image::image(&fields, beside);
+    let (image, own_root) = image.map_or((None, Rootfs::Toolbox), |(image, root)| (Some(image), root));
+    let has_image = fields.get("image").or(fields.get("build")).is_some();
     let container = Container {
         name: name.to_owned(),
-        preset: fields.get("preset").map(preset).transpose()?.unwrap_or(Preset::Docker),
-        rootfs: fields.get("rootfs").map(rootfs).transpose()?.unwrap_or(Rootfs::Toolbox),
-        privileged: flag("privileged")?,
-        cap_add: capabilities("cap_add")?,
-        cap_drop: capabilities("cap_drop")?,
-        user: fields.get("user").map(user).transpose()?,
-        group_add: each("group_add")?.iter().map(|node| id_or_name(node.at, text(node)?)).collect::<Result<_, _>>()?,
-        uidmap: map("uidmap")?,
-        gidmap: map("gidmap")?,
-        volumes: volumes.iter().map(volume).collect::<Result<_, _>>()?,
-        tmpfs: tmpfs_nodes.iter().map(tmpfs).collect::<Result<_, _>>()?,
-        read_only: flag("read_only")?,
+        preset: fields.read("preset", preset).unwrap_or(Preset::Docker),
+        rootfs: fields.read("rootfs", rootfs).unwrap_or(own_root),
+        image,
+        privileged: flag("privileged"),
+        cap_add: capabilities("cap_add"),
+        cap_drop: capabilities("cap_drop"),
+        user: fields.read("user", user),
+        group_add: fields.each("group_add", |node| id_or_name(node.at, text(node)?)),
+        uidmap: map("uidmap"),
+        gidmap: map("gidmap"),
+        volumes: fields.each("volumes", |node| volume(node, problems)),
+        tmpfs: fields.each("tmpfs", |node| tmpfs(node, problems)),
+        read_only: flag("read_only"),
         no_new_privs: security.no_new_privs,
         seccomp_unconfined: security.seccomp_unconfined,
-        hostname: fields.get("hostname").map(hostname).transpose()?,
-        environment: fields.get("environment").map(environment).transpose()?.unwrap_or_default(),
-        working_dir: fields.get("working_dir").map(path).transpose()?,
-        command: fields.get("command").map(command).transpose()?,
-        network: fields.get("network_mode").map(network).transpose()?.unwrap_or(Network::Default),
-        ulimits: fields.get("ulimits").map(ulimits).transpose()?.unwrap_or_default(),
-        expect: fields.get("expect").map(expect).transpose()?.unwrap_or(ContainerExpect::Started),
-        lifted: CapSet::EMPTY,
-        all_devices: false,
-        withheld: CapSet::EMPTY,
+        seccomp_profile: security.seccomp_profile,
+        seccomp_runtime_default: security.seccomp_runtime_default,
+        system_paths: security.system_paths,
+        devices: fields.each("devices", |node| device::device(node, problems)),
+        device_cgroup_rules: fields.each("device_cgroup_rules", device::rule),
+        shm_size: fields.read("shm_size", size::bytes),
+        sysctls: fields.read("sysctls", |node| sysctl::sysctls(node, problems)).unwrap_or_default(),
+        hostname: fields.read("hostname", hostname),
+        environment: fields.read("environment", |node| environment(node, problems)).unwrap_or_default(),
+        working_dir: fields.read("working_dir", path),
+        command: whole_command(&fields, has_image),
+        sharing: sharing(&fields),
+        ulimits: fields.read("ulimits", |node| ulimits(node, problems)).unwrap_or_default(),
+        resources: resources::resources(&fields),
+        rootless: fields.read("rootless", filled),
+        expect: fields.read("expect", |node| expect(node, problems)).unwrap_or(ContainerExpect::Started),
+        altered: Altered::default(),
         line: at.line,
     };
-    check_targets(&container, volumes, tmpfs_nodes)?;
-    if let (true, Some(dropped)) = (container.privileged, fields.get("cap_drop")) {
-        return Err(Fault::new(dropped.at, "`cap_drop` beside `privileged`, which docker ignores")
-            .help("leave `privileged` away and name what is wanted with `cap_add`"));
+    if let Some(node) = fields.get("userns_mode") {
+        let planned = ["auto", "keep-id", "nomap", "container:", "ns:", "private"];
+        problems.ok(choice(node, "userns_mode", &words::USERNS_MODES, &planned));
     }
-    let both = container.cap_add.named.intersection(container.cap_drop.named);
-    if let (false, Some(added)) = (both.is_empty(), fields.get("cap_add")) {
-        return Err(Fault::new(added.at, format!("{both} is added and dropped")).help("only one can be meant"));
+    // What fits together can be said of what was read as it was meant.
+    if problems.count() == before {
+        together(&container, &fields);
     }
     Ok(container)
 }
 
-fn check_targets(container: &Container, volumes: &[Node], tmpfs: &[Node]) -> Result<(), Fault> {
-    let volumes = container.volumes.iter().map(|one| &one.target).zip(volumes);
-    let all: Vec<_> = volumes.chain(container.tmpfs.iter().map(|one| &one.target).zip(tmpfs)).collect();
-    for (index, (target, node)) in all.iter().enumerate() {
-        if all[..index].iter().any(|(other, _)| other == target) {
-            return Err(Fault::new(node.at, format!("a second mount at {target}")).help("only the last would be seen"));
-        }
+/// What does not fit together.
+fn together(container: &Container, fields: &Fields<'_>) {
+    let problems = fields.problems;
+    let items = |key: &str| fields.get(key).and_then(|node| list(node).ok()).unwrap_or_default();
+    let wrong = |node: &Node, message: &str, help: &str| problems.tell(Fault::new(node.at, message).help(help));
+    check_targets(container, items("volumes"), items("tmpfs"), problems);
+    device::together(container, items("devices"), items("device_cgroup_rules"), problems);
+    if let (Preset::Bare, Some(node)) = (container.preset, fields.get("shm_size")) {
+        wrong(node, "preset bare has no /dev/shm", "`tmpfs: [\"/tmp:size=64m\"]`");
     }
-    Ok(())
+    if let (Some(node), false) = (fields.get("userns_mode"), container.uidmap.is_empty() && container.gidmap.is_empty())
+    {
+        wrong(node, "the host's user namespace, and an id map", "only one can be meant");
+    }
+    if let (true, Some(dropped)) = (container.privileged, fields.get("cap_drop")) {
+        wrong(
+            dropped,
+            "`cap_drop` beside `privileged`, which docker ignores",
+            "leave `privileged` away and name what is wanted with `cap_add`",
+        );
+    }
+    if let (true, Some(node)) = (container.seccomp_runtime_default, fields.get("security_opt"))
+        && container.preset != Preset::Kubernetes
+    {
+        wrong(
+            node,
+            "seccomp=runtime/default is a pod's, `preset: kubernetes`",
+            "docker and podman have their own profile without being asked",
+        );
+    }
+    if let (true, Some(_), Some(node)) = (container.privileged, &container.seccomp_profile, fields.get("security_opt"))
+    {
+        wrong(
+            node,
+            "a seccomp profile beside `privileged`",
+            "docker leaves it out, podman does not: name what is wanted with `cap_add`",
+        );
+    }
+    let limits = ["pids_limit", "mem_limit", "memswap_limit", "cpus"];
+    if let (Some(_), Some(limit)) = (&container.rootless, limits.iter().find_map(|key| fields.get(key))) {
+        wrong(
+            limit,
+            "a limit of control groups beside `rootless` is not supported yet",
+            "an ordinary user's engine has those that were delegated to him; `ulimits` need nobody's leave",
+        );
+    }
+    if let (Some(_), Some(map)) = (&container.rootless, fields.get("uidmap").or(fields.get("gidmap"))) {
+        wrong(
+            map,
+            "a map of one's own beside `rootless` is not supported yet",
+            "a rootless container has that of the user's subordinate ids",
+        );
+    }
+    let both = container.cap_add.named.intersection(container.cap_drop.named);
+    if let (false, Some(added)) = (both.is_empty(), fields.get("cap_add")) {
+        wrong(added, &format!("{both} is added and dropped"), "only one can be meant");
+    }
 }
 
-/// A word out of few.
-fn choice<T: Copy>(node: &Node, what: &str, known: &[(&str, T)], planned: &[&str]) -> Result<T, Fault> {
-    let word = text(node)?;
-    if let Some((_, value)) = known.iter().find(|(name, _)| *name == word) {
-        return Ok(*value);
+fn check_targets(container: &Container, volumes: &[Node], tmpfs: &[Node], problems: &Problems) {
+    let volumes = container.volumes.iter().map(|one| &one.target).zip(volumes);
+    let mut seen = HashSet::new();
+    for (target, node) in volumes.chain(container.tmpfs.iter().map(|one| &one.target).zip(tmpfs)) {
+        if !seen.insert(target) {
+            problems
+                .tell(Fault::new(node.at, format!("a second mount at {target}")).help("only the last would be seen"));
+        }
     }
-    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    if planned.iter().any(|name| word.starts_with(name)) {
-        return Err(Fault::new(node.at, format!("{what} `{word}` is not supported yet"))
-            .help(format!("there is `{}`", names.join("`, `"))));
-    }
-    let fault = Fault::new(node.at, format!("no {what} `{word}`"));
-    Err(match nearest(word, names.iter().copied()) {
-        Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-        None => fault.help(format!("there is `{}`", names.join("`, `"))),
-    })
 }
 
 fn preset(node: &Node) -> Result<Preset, Fault> {
-    let known = [
-        ("docker", Preset::Docker),
-        ("docker-20.10.13", Preset::Docker20_10_13),
-        ("podman", Preset::Podman),
-        ("bare", Preset::Bare),
-    ];
-    choice(node, "preset", &known, &["kubernetes", "containerd"])
+    choice(node, "preset", &words::PRESETS, &["containerd"])
 }
 
 fn rootfs(node: &Node) -> Result<Rootfs, Fault> {
-    choice(node, "rootfs", &[("toolbox", Rootfs::Toolbox), ("host", Rootfs::Host)], &["/", "."])
-}
-
-fn network(node: &Node) -> Result<Network, Fault> {
-    let planned = ["host", "bridge", "container:", "service:", "slirp4netns", "pasta", "default"];
-    choice(node, "network_mode", &[("none", Network::None)], &planned)
+    choice(node, "rootfs", &words::ROOTFS, &["/", "."])
 }
 
 /// docker's `user[:group]`.
 pub(super) fn user(node: &Node) -> Result<User, Fault> {
-    let text = text(node)?;
+    user_text(node.at, text(node)?)
+}
+
+fn user_text(at: Place, text: &str) -> Result<User, Fault> {
     let (user, group) = match text.split_once(':') {
-        Some((user, group)) => (user, Some(id_or_name(node.at, group)?)),
+        Some((user, group)) => (user, Some(id_or_name(at, group)?)),
         None => (text, None),
     };
-    Ok(User { user: id_or_name(node.at, user)?, group })
+    Ok(User { user: id_or_name(at, user)?, group })
+}
+
+impl FromStr for User {
+    type Err = String;
+
+    /// The same of a command line, a Dockerfile or an image.
+    fn from_str(text: &str) -> Result<Self, String> {
+        user_text(Place::default(), text).map_err(|Fault { message, help, .. }| match help {
+            Some(help) => format!("{message}; {help}"),
+            None => message,
+        })
+    }
 }
 
 fn id_or_name(at: Place, text: &str) -> Result<IdOrName, Fault> {
@@ -192,38 +199,6 @@ fn id_or_name(at: Place, text: &str) -> Result<IdOrName, Fault> {
     Ok(IdOrName::Name(text.to_owned()))
 }
 
-/// What `security_opt` says.
-#[derive(Default)]
-struct Security {
-    no_new_privs: bool,
-    seccomp_unconfined: bool,
-}
-
-fn security_opt(node: &Node) -> Result<Security, Fault> {
-    const THERE_IS: &str = "there are no-new-privileges and seccomp=unconfined";
-    let mut security = Security::default();
-    for (option, at) in list_of_text(node)? {
-        match option.as_str() {
-            "no-new-privileges" | "no-new-privileges:true" | "no-new-privileges=true" => {
-                security.no_new_privs = true;
-            }
-            "no-new-privileges:false" | "no-new-privileges=false" => {}
-            "seccomp=unconfined" | "seccomp:unconfined" => security.seccomp_unconfined = true,
-            other
-                if ["seccomp", "apparmor", "label", "systempaths", "mask", "unmask"]
-                    .iter()
-                    .any(|name| other.starts_with(name)) =>
-            {
-                return Err(Fault::new(at, format!("security_opt `{other}` is not supported yet")).help(THERE_IS));
-            }
-            other => {
-                return Err(Fault::new(at, format!("no security_opt `{other}`")).help(THERE_IS));
-            }
-        }
-    }
-    Ok(security)
-}
-
 fn hostname(node: &Node) -> Result<String, Fault> {
     let name = filled(node)?;
     let valid =
@@ -236,32 +211,39 @@ fn hostname(node: &Node) -> Result<String, Fault> {
     Ok(name)
 }
 
-fn environment(node: &Node) -> Result<Vec<(String, String)>, Fault> {
-    let pairs: Vec<(Place, String, String)> = match &node.value {
-        Value::Map(entries) => entries
-            .iter()
-            .map(|(key, value)| Ok((key.at, key.text.clone(), text(value)?.to_owned())))
-            .collect::<Result<_, Fault>>()?,
-        _ => list_of_text(node)?
-            .into_iter()
-            .map(|(text, at)| match text.split_once('=') {
-                Some((name, value)) => Ok((at, name.to_owned(), value.to_owned())),
-                None => Err(Fault::new(at, format!("`{text}` has no value"))
-                    .help("`NAME=value`; nothing is taken from the environment of whoever runs caplab")),
-            })
-            .collect::<Result<_, Fault>>()?,
-    };
+fn environment(node: &Node, problems: &Problems) -> Result<Vec<(String, String)>, Fault> {
+    let help = "`NAME=value`; nothing is taken from the environment of whoever runs caplab";
     let mut found: Vec<(String, String)> = Vec::new();
-    for (at, name, value) in pairs {
+    let mut names = HashSet::new();
+    for (at, name, value) in pairs(node, help, problems)? {
         if name.is_empty() || name.contains('=') {
-            return Err(Fault::new(at, format!("`{name}` is no name of a variable")));
+            problems.tell(Fault::new(at, format!("`{name}` is no name of a variable")).help("`NAME=value`"));
+        } else if !names.insert(name.clone()) {
+            problems.tell(Fault::new(at, format!("{name} is there twice")).help("only the last would count"));
+        } else {
+            found.push((name, value));
         }
-        if found.iter().any(|(known, _)| *known == name) {
-            return Err(Fault::new(at, format!("{name} is there twice")));
-        }
-        found.push((name, value));
     }
     Ok(found)
+}
+
+/// A map, or a list of `name=value`.
+pub(super) fn pairs(
+    node: &Node,
+    help: &'static str,
+    problems: &Problems,
+) -> Result<Vec<(Place, String, String)>, Fault> {
+    if let Value::Map(entries) = &node.value {
+        let pair = |(key, value): &(Key, Node)| {
+            let value = problems.ok(text(value))?;
+            Some((key.at, key.text.clone(), value.to_owned()))
+        };
+        return Ok(entries.iter().filter_map(pair).collect());
+    }
+    Ok(problems.each(texts(node)?, |item| match text(item)?.split_once('=') {
+        Some((name, value)) => Ok((item.at, name.to_owned(), value.to_owned())),
+        None => Err(Fault::new(item.at, format!("`{}` has no value", text(item)?)).help(help)),
+    }))
 }
 
 /// Compose's: a list is the argv, a string is words.
@@ -283,46 +265,46 @@ fn command(node: &Node) -> Result<Vec<String>, Fault> {
     Ok(words)
 }
 
-/// docker's names (moby, go-units ulimit.go).
-pub(super) const ULIMITS: [&str; 15] = [
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
+/// What is executed: the entry point and, behind it, the command. Without an image there are none but these, so that either alone is
+/// all of it; with one an empty list is Compose's way to say that there is to be none.
+fn whole_command(fields: &Fields<'_>, has_image: bool) -> Option<Vec<String>> {
+    let read = |key: &str| {
+        let empty = has_image
+            && fields.get(key).is_some_and(|node| matches!(&node.value, Value::List(items) if items.is_empty()));
+        if empty { Some(Vec::new()) } else { fields.read(key, command) }
+    };
+    match (read("entrypoint"), read("command")) {
+        (Some(entrypoint), Some(command)) => Some([entrypoint, command].concat()),
+        (entrypoint, command) => entrypoint.or(command),
+    }
+}
 
 /// `{nofile: 1024}` or `{nofile: {soft: 64, hard: 128}}`.
-pub(super) fn ulimits(node: &Node) -> Result<Vec<Ulimit>, Fault> {
-    let mut found = Vec::new();
-    for (key, value) in Fields::any(node, "ulimits")?.all() {
-        let Some(name) = ULIMITS.iter().find(|name| **name == key.text) else {
-            return Err(unknown(key, "ulimits", &ULIMITS));
-        };
-        let (soft, hard) = match &value.value {
-            Value::Map(_) => {
-                let both = Fields::of(value, "a limit", &["soft", "hard"])?;
-                (limit(both.required("soft")?)?, limit(both.required("hard")?)?)
-            }
-            _ => limit(value).map(|both| (both, both))?,
-        };
-        if soft > hard {
-            return Err(Fault::new(value.at, format!("{name}: the soft limit is above the hard one"))
-                .help("setrlimit(2) refuses that: soft is at most hard"));
+pub(super) fn ulimits(node: &Node, problems: &Problems) -> Result<Vec<Ulimit>, Fault> {
+    let fields = Fields::of(node, &format::container::LIMITS, problems)?;
+    let read = |name: &'static str| fields.read(name, |node| ulimit(name, node, problems));
+    Ok(fields
+        .all()
+        .iter()
+        .filter_map(|(key, _)| words::ULIMITS.into_iter().find(|name| *name == key.text))
+        .filter_map(read)
+        .collect())
+}
+
+fn ulimit(name: &'static str, node: &Node, problems: &Problems) -> Result<Ulimit, Fault> {
+    let (soft, hard) = match &node.value {
+        Value::Map(_) => {
+            let both = Fields::of(node, &format::container::BOTH, problems)?;
+            let (soft, hard) = (both.need("soft", limit), both.need("hard", limit));
+            (soft?, hard?)
         }
-        found.push(Ulimit { name, soft, hard });
+        _ => limit(node).map(|both| (both, both))?,
+    };
+    if soft > hard {
+        return Err(Fault::new(node.at, format!("{name}: the soft limit is above the hard one"))
+            .help("setrlimit(2) refuses that: soft is at most hard"));
     }
-    Ok(found)
+    Ok(Ulimit { name, soft, hard })
 }
 
 fn limit(node: &Node) -> Result<u64, Fault> {
@@ -332,8 +314,7 @@ fn limit(node: &Node) -> Result<u64, Fault> {
     }
 }
 
-fn expect(node: &Node) -> Result<ContainerExpect, Fault> {
-    let fields = Fields::of(node, "a container's expect", &["refused"])?;
-    let known = [("create", RefusedAt::Create), ("start", RefusedAt::Start)];
-    choice(fields.required("refused")?, "phase", &known, &[]).map(ContainerExpect::Refused)
+fn expect(node: &Node, problems: &Problems) -> Result<ContainerExpect, Fault> {
+    let fields = Fields::of(node, &format::container::EXPECT, problems)?;
+    fields.need("refused", |node| choice(node, "phase", &words::REFUSED, &[])).map(ContainerExpect::Refused)
 }

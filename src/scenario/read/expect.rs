@@ -7,7 +7,9 @@ use crate::{
     errno::{Errno, Signal},
     scenario::{
         diagnostic::Fault,
+        format::{self, words},
         model::{Expect, Matcher, OutcomeExpect},
+        problems::Problems,
         tree::{Node, Value},
     },
     text::nearest,
@@ -17,8 +19,8 @@ use crate::{
 const REGEX_SIZE: usize = 1 << 20;
 
 /// `expect:` of a run.
-pub(super) fn of_run(node: &Node) -> Result<Expect, Fault> {
-    let expect = read(node, &["outcome", "denied", "killed", "exit", "stdout", "stderr"])?;
+pub(super) fn of_run(node: &Node, problems: &Problems) -> Result<Expect, Fault> {
+    let expect = read(node, &format::step::EXPECT_OF_RUN, problems)?;
     match (expect.outcome, expect.exit) {
         (Some(OutcomeExpect::Allowed), Some(code)) if code != 0 => {
             Err(Fault::new(node.at, format!("allowed, and exit status {code}"))
@@ -36,7 +38,7 @@ pub(super) fn of_run(node: &Node) -> Result<Expect, Fault> {
 }
 
 /// `expect:` of a probe.
-pub(super) fn of_probe(node: &Node) -> Result<Expect, Fault> {
+pub(super) fn of_probe(node: &Node, problems: &Problems) -> Result<Expect, Fault> {
     if let Value::Map(entries) = &node.value
         && let Some((key, _)) =
             entries.iter().find(|(key, _)| ["exit", "stdout", "stderr"].contains(&key.text.as_str()))
@@ -44,48 +46,44 @@ pub(super) fn of_probe(node: &Node) -> Result<Expect, Fault> {
         return Err(Fault::new(key.at, format!("`{}` of a probe", key.text))
             .help("a probe answers with an errno: `allowed`, `{denied: EPERM}`"));
     }
-    read(node, &["outcome", "denied", "killed"])
+    read(node, &format::step::EXPECT_OF_PROBE, problems)
 }
 
-fn read(node: &Node, keys: &'static [&'static str]) -> Result<Expect, Fault> {
+fn read(node: &Node, map: &'static format::Map, problems: &Problems) -> Result<Expect, Fault> {
+    let before = problems.count();
     if let Value::Scalar { .. } = node.value {
         return Ok(Expect { outcome: Some(word(node)?), ..Expect::default() });
     }
-    let fields = Fields::of(node, "expect", keys)?;
+    let fields = Fields::of(node, map, problems)?;
     if fields.all().is_empty() {
         return Err(Fault::new(node.at, "an empty expect").help("`allowed`, `denied`, `{denied: EPERM}`, `{exit: 4}`"));
     }
-    let outcomes = [
-        fields.get("outcome").map(word).transpose()?,
-        fields.get("denied").map(denied).transpose()?,
-        fields.get("killed").map(killed).transpose()?,
-    ];
+    let outcomes = [fields.read("outcome", word), fields.read("denied", denied), fields.read("killed", killed)];
     let mut said = outcomes.into_iter().flatten();
     let outcome = said.next();
     if said.next().is_some() {
         return Err(Fault::new(node.at, "two outcomes of one step").help("one of `outcome`, `denied`, `killed`"));
     }
-    Ok(Expect {
-        outcome,
-        exit: fields.get("exit").map(|node| number(node, "exit status", 0, 255).map(|code| code as i32)).transpose()?,
-        stdout: fields.get("stdout").map(matcher).transpose()?,
-        stderr: fields.get("stderr").map(matcher).transpose()?,
-    })
+    let mut expect = Expect { outcome, ..Expect::default() };
+    // A probe has none of these.
+    if map.has("exit") {
+        expect.exit = fields.read("exit", |node| number(node, "exit status", 0, 255).map(|code| code as i32));
+        expect.stdout = fields.read("stdout", |node| matcher(node, problems));
+        expect.stderr = fields.read("stderr", |node| matcher(node, problems));
+    }
+    if problems.count() > before { Err(Fault::told()) } else { Ok(expect) }
 }
 
 fn word(node: &Node) -> Result<OutcomeExpect, Fault> {
-    match text(node)? {
-        "allowed" => Ok(OutcomeExpect::Allowed),
-        "denied" => Ok(OutcomeExpect::Denied(None)),
-        "killed" => Ok(OutcomeExpect::Killed(None)),
-        other => {
-            let fault = Fault::new(node.at, format!("no outcome `{other}`"));
-            Err(match nearest(other, ["allowed", "denied", "killed"]) {
-                Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-                None => fault.help("`allowed`, `denied`, `{denied: EPERM}`, `{killed: SIGSYS}`, `{exit: 4}`"),
-            })
-        }
+    let word = text(node)?;
+    if let Some((_, outcome)) = words::OUTCOMES.iter().find(|(name, _)| *name == word) {
+        return Ok(*outcome);
     }
+    let fault = Fault::new(node.at, format!("no outcome `{word}`"));
+    Err(match nearest(word, words::names(&words::OUTCOMES)) {
+        Some(meant) => fault.help(format!("did you mean `{meant}`?")),
+        None => fault.help("`allowed`, `denied`, `{denied: EPERM}`, `{killed: SIGSYS}`, `{exit: 4}`"),
+    })
 }
 
 fn denied(node: &Node) -> Result<OutcomeExpect, Fault> {
@@ -108,16 +106,17 @@ fn killed(node: &Node) -> Result<OutcomeExpect, Fault> {
 }
 
 /// Text that must be contained, or a map of one rule.
-pub(super) fn matcher(node: &Node) -> Result<Matcher, Fault> {
+pub(super) fn matcher(node: &Node, problems: &Problems) -> Result<Matcher, Fault> {
     if !matches!(node.value, Value::Map(_)) {
         return contains(node);
     }
-    let fields = Fields::of(node, "a matcher", &["contains", "matches", "equals"])?;
+    let fields = Fields::of(node, &format::step::MATCHER_MAP, problems)?;
     match fields.all() {
-        [(key, value)] => match key.text.as_str() {
-            "contains" => contains(value),
-            "equals" => Ok(Matcher::Equals(text(value)?.to_owned())),
-            _ => regex(value).map(Matcher::Matches),
+        [_] if fields.is_puzzling() => Err(Fault::told()),
+        [_] => match (fields.get("contains"), fields.get("equals"), fields.required("matches")) {
+            (Some(value), ..) => contains(value),
+            (_, Some(value), _) => Ok(Matcher::Equals(text(value)?.to_owned())),
+            (.., value) => regex(value?).map(Matcher::Matches),
         },
         _ => Err(Fault::new(node.at, "a matcher has one rule").help("one of `contains`, `matches`, `equals`")),
     }

@@ -3,22 +3,22 @@
 use caplab_init::wire::IdMap;
 
 use super::{list, scalar::id_text, text};
-use crate::scenario::{diagnostic::Fault, tree::Node};
+use crate::scenario::{diagnostic::Fault, problems::Problems, tree::Node};
 
 /// The kernel takes no more lines (UID_GID_MAP_MAX_EXTENTS).
 const MAX_LINES: usize = 340;
 
 /// podman's `container:host:amount` lines.
-pub(super) fn podman(node: &Node) -> Result<Vec<IdMap>, Fault> {
-    read(node, ':', "`container:host:amount`, \"0:2000:1000\"")
+pub(super) fn podman(node: &Node, problems: &Problems) -> Result<Vec<IdMap>, Fault> {
+    read(node, problems, ':', "`container:host:amount`, \"0:2000:1000\"")
 }
 
 /// The kernel's "inside outside count" lines.
-pub(super) fn kernel(node: &Node) -> Result<Vec<IdMap>, Fault> {
-    read(node, ' ', "\"inside outside count\", \"0 2000 1000\"")
+pub(super) fn kernel(node: &Node, problems: &Problems) -> Result<Vec<IdMap>, Fault> {
+    read(node, problems, ' ', "\"inside outside count\", \"0 2000 1000\"")
 }
 
-fn read(node: &Node, separator: char, form: &str) -> Result<Vec<IdMap>, Fault> {
+fn read(node: &Node, problems: &Problems, separator: char, form: &str) -> Result<Vec<IdMap>, Fault> {
     let items = list(node)?;
     if items.is_empty() {
         return Err(
@@ -26,26 +26,30 @@ fn read(node: &Node, separator: char, form: &str) -> Result<Vec<IdMap>, Fault> {
         );
     }
     if items.len() > MAX_LINES {
-        return Err(Fault::new(node.at, format!("an id map of more than {MAX_LINES} lines")));
+        return Err(Fault::new(node.at, format!("an id map of more than {MAX_LINES} lines"))
+            .help("the kernel takes no more: a line is a range, not an id"));
     }
     let mut lines: Vec<IdMap> = Vec::new();
     for item in items {
-        let text = text(item)?;
-        let parts: Vec<&str> = text.split(separator).filter(|part| separator != ' ' || !part.is_empty()).collect();
-        let [inside, outside, count] = parts.as_slice() else {
-            return Err(Fault::new(item.at, format!("`{text}` is no line of an id map")).help(form));
-        };
-        let line = IdMap {
-            inside: id_text(item.at, inside)?,
-            outside: id_text(item.at, outside)?,
-            count: count
-                .parse()
-                .map_err(|_| Fault::new(item.at, format!("`{count}` is no amount of ids")).help(form))?,
-        };
-        check(item, &line, &lines)?;
-        lines.push(line);
+        if let Some(line) = problems.ok(line(item, separator, form)) {
+            problems.ok(check(item, &line, &lines));
+            lines.push(line);
+        }
     }
     Ok(lines)
+}
+
+fn line(item: &Node, separator: char, form: &str) -> Result<IdMap, Fault> {
+    let text = text(item)?;
+    let parts: Vec<&str> = text.split(separator).filter(|part| separator != ' ' || !part.is_empty()).collect();
+    let [inside, outside, count] = parts.as_slice() else {
+        return Err(Fault::new(item.at, format!("`{text}` is no line of an id map")).help(form));
+    };
+    Ok(IdMap {
+        inside: id_text(item.at, inside)?,
+        outside: id_text(item.at, outside)?,
+        count: count.parse().map_err(|_| Fault::new(item.at, format!("`{count}` is no amount of ids")).help(form))?,
+    })
 }
 
 fn check(item: &Node, line: &IdMap, before: &[IdMap]) -> Result<(), Fault> {

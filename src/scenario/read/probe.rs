@@ -4,48 +4,30 @@ use caplab_init::wire::{ChmodTarget, Device, Firewall, Namespace, OpenMode, Prob
 
 use super::{
     Fields, list,
-    scalar::{id, mode, number, owner, path},
+    resources::size,
+    scalar::{choice, id, mode, number, owner, path},
     text,
 };
 use crate::{
     scenario::{
-        diagnostic::Fault,
+        diagnostic::{Fault, Place},
+        format::{
+            probe::{self as forms, MOST_FILES, MOST_FORKS, MOST_INSTANCES},
+            words,
+        },
+        problems::Problems,
         tree::{Node, Value},
     },
     text::nearest,
 };
 
-const NAMES: [&str; 24] = [
-    "open",
-    "list_firewall",
-    "mount",
-    "mknod",
-    "open_device",
-    "chown",
-    "chmod",
-    "setuid",
-    "setgroups",
-    "chroot",
-    "unshare",
-    "ptrace",
-    "kill",
-    "bind_port",
-    "raw_socket",
-    "sethostname",
-    "set_time",
-    "read_kernel_log",
-    "load_module",
-    "write_sysctl",
-    "bpf",
-    "perf_event_open",
-    "keyctl",
-    "userfaultfd",
-];
-
-const PLANNED: [&str; 5] = ["setns", "io_uring", "fork", "inotify", "syscall"];
+/// The names of all probes.
+fn names() -> Vec<&'static str> {
+    forms::PROBES.iter().map(|form| form.key.name).collect()
+}
 
 /// A word, or a map of one key.
-pub(super) fn probe(node: &Node) -> Result<Probe, Fault> {
+pub(super) fn probe(node: &Node, problems: &Problems) -> Result<Probe, Fault> {
     let (at, name, argument) = match &node.value {
         Value::Scalar { .. } => (node.at, text(node)?, None),
         Value::Map(entries) => match entries.as_slice() {
@@ -56,7 +38,11 @@ pub(super) fn probe(node: &Node) -> Result<Probe, Fault> {
                     .help("one step is one attempt: make it a step of its own"));
             }
         },
-        Value::List(_) => return Err(Fault::new(node.at, "a probe is a word or a map of one key, this is a list")),
+        Value::List(_) => {
+            return Err(Fault::new(node.at, "a probe is a word or a map of one key, this is a list")
+                .help("`probe: mount`, `probe: {open: /etc/shadow}`"));
+        }
+        Value::Broken => return Err(Fault::told()),
     };
     let missing = |form: &str| Fault::new(at, format!("`{name}` needs to know what")).help(form.to_owned());
     let alone = |probe: Probe| match argument {
@@ -64,13 +50,13 @@ pub(super) fn probe(node: &Node) -> Result<Probe, Fault> {
         Some(node) => Err(Fault::new(node.at, format!("`{name}` takes nothing")).help(format!("`probe: {name}`"))),
     };
     Ok(match name {
-        "open" => open(argument.ok_or_else(|| missing("`{open: {path: /mnt/shadow, mode: append}}`"))?)?,
+        "open" => open(argument.ok_or_else(|| missing("`{open: {path: /mnt/shadow, mode: append}}`"))?, problems)?,
         "list_firewall" => Probe::ListFirewall { api: argument.map_or(Ok(Firewall::NfTables), firewall)? },
         "mount" => alone(Probe::Mount)?,
         "mknod" => Probe::Mknod {
             dir: match argument {
                 None => "/tmp".to_owned(),
-                Some(node) => path(Fields::of(node, "mknod", &["dir"])?.required("dir")?)?,
+                Some(node) => path(Fields::of(node, &forms::MKNOD, problems)?.required("dir")?)?,
             },
         },
         "open_device" => {
@@ -78,22 +64,33 @@ pub(super) fn probe(node: &Node) -> Result<Probe, Fault> {
         }
         "chown" => {
             let node = argument.ok_or_else(|| missing("`{chown: {path: /mnt/shadow, owner: \"0:0\"}}`"))?;
-            let fields = Fields::of(node, "chown", &["path", "owner"])?;
-            let (uid, gid) = owner(fields.required("owner")?)?;
-            Probe::Chown { path: path(fields.required("path")?)?, uid, gid }
+            let fields = Fields::of(node, &forms::CHOWN, problems)?;
+            let (path, owner) = (fields.need("path", path), fields.need("owner", owner));
+            let (path, (uid, gid)) = (path?, owner?);
+            Probe::Chown { path, uid, gid }
         }
-        "chmod" => chmod(argument.ok_or_else(|| missing("`{chmod: {path: /mnt/shadow, mode: \"0600\"}}`"))?)?,
+        "chmod" => chmod(argument.ok_or_else(|| missing("`{chmod: {path: /mnt/shadow, mode: \"0600\"}}`"))?, problems)?,
         "setuid" => Probe::Setuid { uid: id(argument.ok_or_else(|| missing("`{setuid: 1000}`"))?)? },
         "setgroups" => {
             let node = argument.ok_or_else(|| missing("`{setgroups: [1000]}`"))?;
-            Probe::Setgroups { groups: list(node)?.iter().map(id).collect::<Result<_, _>>()? }
+            Probe::Setgroups { groups: problems.each(list(node)?, id) }
         }
         "chroot" => Probe::Chroot { path: argument.map_or_else(|| Ok("/".to_owned()), path)? },
         "unshare" => Probe::Unshare { namespace: namespace(argument.ok_or_else(|| missing("`{unshare: user}`"))?)? },
+        "setns" => {
+            let node = argument.ok_or_else(|| missing("`{setns: {pid: 1, namespace: uts}}`"))?;
+            let fields = Fields::of(node, &forms::SETNS, problems)?;
+            let (pid, namespace) = (fields.need("pid", pid), fields.need("namespace", namespace));
+            Probe::Setns { pid: pid?, namespace: namespace? }
+        }
         "ptrace" => Probe::Ptrace { pid: argument.map_or(Ok(1), pid)? },
         "kill" => Probe::Kill { pid: argument.map_or(Ok(1), pid)? },
-        "bind_port" => bind_port(argument.ok_or_else(|| missing("`{bind_port: 80}`"))?)?,
+        "bind_port" => bind_port(argument.ok_or_else(|| missing("`{bind_port: 80}`"))?, problems)?,
+        "connect" => {
+            Probe::Connect { path: socket(argument.ok_or_else(|| missing("`{connect: /run/engine.sock}`"))?)? }
+        }
         "raw_socket" => alone(Probe::RawSocket)?,
+        "ping" => alone(Probe::Ping)?,
         "sethostname" => alone(Probe::Sethostname)?,
         "set_time" => alone(Probe::SetTime)?,
         "read_kernel_log" => alone(Probe::ReadKernelLog)?,
@@ -106,73 +103,92 @@ pub(super) fn probe(node: &Node) -> Result<Probe, Fault> {
         "perf_event_open" => alone(Probe::PerfEventOpen)?,
         "keyctl" => alone(Probe::Keyctl)?,
         "userfaultfd" => alone(Probe::Userfaultfd)?,
-        planned if PLANNED.contains(&planned) => {
-            return Err(Fault::new(at, format!("probe `{planned}` is not supported yet")));
+        "fork" => Probe::Fork {
+            count: count(argument.ok_or_else(|| missing("`{fork: 100}`"))?, "number of processes", 1, MOST_FORKS)?,
+        },
+        "open_files" => Probe::OpenFiles {
+            // The standard streams are open already.
+            count: count(argument.ok_or_else(|| missing("`{open_files: 100}`"))?, "number of files", 4, MOST_FILES)?,
+        },
+        "allocate" => Probe::Allocate { bytes: bytes(argument.ok_or_else(|| missing("`{allocate: 64m}`"))?)? },
+        "inotify" => Probe::Inotify {
+            count: count(
+                argument.ok_or_else(|| missing("`{inotify: 100}`"))?,
+                "number of instances",
+                1,
+                MOST_INSTANCES,
+            )?,
+        },
+        planned if forms::PLANNED.contains(&planned) => {
+            return Err(Fault::new(at, format!("probe `{planned}` is not supported yet"))
+                .help(format!("there is {}", names().join(", "))));
         }
         other => {
             let fault = Fault::new(at, format!("no probe `{other}`"));
-            return Err(match nearest(other, NAMES) {
+            return Err(match nearest(other, names()) {
                 Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-                None => fault.help(format!("there is {}", NAMES.join(", "))),
+                None => fault.help(format!("there is {}", names().join(", "))),
             });
         }
     })
 }
 
-fn open(node: &Node) -> Result<Probe, Fault> {
+fn open(node: &Node, problems: &Problems) -> Result<Probe, Fault> {
     if let Value::Scalar { .. } = node.value {
         return Ok(Probe::Open { path: path(node)?, mode: OpenMode::Read });
     }
-    let fields = Fields::of(node, "open", &["path", "mode"])?;
-    let mode = match fields.get("mode") {
-        None => OpenMode::Read,
-        Some(node) => match text(node)? {
-            "read" => OpenMode::Read,
-            "write" => OpenMode::Write,
-            "append" => OpenMode::Append,
-            "create" => OpenMode::Create,
-            other => {
-                return Err(
-                    Fault::new(node.at, format!("no way to open `{other}`")).help("read, write, append, create")
-                );
-            }
-        },
-    };
-    Ok(Probe::Open { path: path(fields.required("path")?)?, mode })
+    let fields = Fields::of(node, &forms::OPEN, problems)?;
+    let mode = fields.read("mode", |node| choice(node, "way to open", &words::OPEN_MODES, &[]));
+    Ok(Probe::Open { path: fields.need("path", path)?, mode: mode.unwrap_or(OpenMode::Read) })
+}
+
+/// unix(7): sun_path, and the NUL behind it.
+pub(super) const LONGEST_SOCKET: usize = 107;
+
+fn socket(node: &Node) -> Result<String, Fault> {
+    let path = path(node)?;
+    if path.len() > LONGEST_SOCKET {
+        return Err(Fault::new(node.at, "a path that no socket has").help(format!("at most {LONGEST_SOCKET} bytes")));
+    }
+    Ok(path)
 }
 
 fn firewall(node: &Node) -> Result<Firewall, Fault> {
-    match text(node)? {
-        "nf_tables" => Ok(Firewall::NfTables),
-        "legacy" => Ok(Firewall::Legacy),
-        other => Err(Fault::new(node.at, format!("no firewall `{other}`")).help("nf_tables, legacy")),
-    }
+    choice(node, "firewall", &words::FIREWALLS, &[])
 }
 
-fn chmod(node: &Node) -> Result<Probe, Fault> {
+fn chmod(node: &Node, problems: &Problems) -> Result<Probe, Fault> {
     if let Value::Scalar { .. } = node.value {
         return Ok(Probe::Chmod { path: path(node)?, mode: ChmodTarget::Same });
     }
-    let fields = Fields::of(node, "chmod", &["path", "mode"])?;
-    let bits = fields.get("mode").map(mode).transpose()?;
-    Ok(Probe::Chmod { path: path(fields.required("path")?)?, mode: bits.map_or(ChmodTarget::Same, ChmodTarget::Bits) })
+    let fields = Fields::of(node, &forms::CHMOD, problems)?;
+    let mode = fields.read("mode", mode).map_or(ChmodTarget::Same, ChmodTarget::Bits);
+    Ok(Probe::Chmod { path: fields.need("path", path)?, mode })
 }
 
-fn bind_port(node: &Node) -> Result<Probe, Fault> {
+fn bind_port(node: &Node, problems: &Problems) -> Result<Probe, Fault> {
     let port = |node: &Node| number(node, "port", 1, 65535).map(|port| port as u16);
     if let Value::Scalar { .. } = node.value {
         return Ok(Probe::BindPort { port: port(node)?, protocol: Protocol::Tcp });
     }
-    let fields = Fields::of(node, "bind_port", &["port", "protocol"])?;
-    let protocol = match fields.get("protocol") {
-        None => Protocol::Tcp,
-        Some(node) => match text(node)? {
-            "tcp" => Protocol::Tcp,
-            "udp" => Protocol::Udp,
-            other => return Err(Fault::new(node.at, format!("no protocol `{other}`")).help("tcp, udp")),
-        },
-    };
-    Ok(Probe::BindPort { port: port(fields.required("port")?)?, protocol })
+    let fields = Fields::of(node, &forms::BIND_PORT, problems)?;
+    let protocol = fields.read("protocol", |node| choice(node, "protocol", &words::PROTOCOLS, &[]));
+    Ok(Probe::BindPort { port: fields.need("port", port)?, protocol: protocol.unwrap_or(Protocol::Tcp) })
+}
+
+/// What the probe of memory takes at most: no machine that runs containers feels it.
+const MOST_BYTES: u64 = 256 << 20;
+
+fn count(node: &Node, what: &str, least: u64, most: u64) -> Result<u32, Fault> {
+    number(node, what, least, most).map(|count| count as u32)
+}
+
+fn bytes(node: &Node) -> Result<u64, Fault> {
+    let bytes = size(node)?;
+    if !(1 << 20..=MOST_BYTES).contains(&bytes) {
+        return Err(Fault::new(node.at, "an amount of memory that a probe does not take").help("from `1m` to `256m`"));
+    }
+    Ok(bytes)
 }
 
 fn pid(node: &Node) -> Result<u32, Fault> {
@@ -182,24 +198,19 @@ fn pid(node: &Node) -> Result<u32, Fault> {
 
 /// A namespace by the runtime-spec's word; the short ones of unshare(1) are known too.
 pub(super) fn namespace(node: &Node) -> Result<Namespace, Fault> {
-    let word = text(node)?;
-    namespace_named(word).ok_or_else(|| {
-        Fault::new(node.at, format!("no namespace `{word}`")).help("cgroup, ipc, mount, network, pid, time, user, uts")
-    })
+    namespace_word(node.at, text(node)?)
 }
 
 /// The same of a word.
-pub(super) fn namespace_named(word: &str) -> Option<Namespace> {
-    Some(match word {
-        "cgroup" => Namespace::Cgroup,
-        "ipc" => Namespace::Ipc,
-        "mount" | "mnt" => Namespace::Mount,
-        "network" | "net" => Namespace::Network,
-        "pid" => Namespace::Pid,
-        "time" => Namespace::Time,
-        "user" => Namespace::User,
-        "uts" => Namespace::Uts,
-        _ => return None,
+pub(super) fn namespace_word(at: Place, word: &str) -> Result<Namespace, Fault> {
+    words::NAMESPACES.iter().find(|(name, _)| *name == word).map(|(_, namespace)| *namespace).ok_or_else(|| {
+        // Those of the runtime-spec, which come first.
+        let known = &words::names(&words::NAMESPACES)[..8];
+        let fault = Fault::new(at, format!("no namespace `{word}`"));
+        match nearest(word, known.iter().copied()) {
+            Some(meant) => fault.help(format!("did you mean `{meant}`?")),
+            None => fault.help(known.join(", ")),
+        }
     })
 }
 

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use crate::scenario::{
-    diagnostic::{Fault, Place},
-    tree::{Node, Value, is_null},
+use crate::{
+    scenario::{
+        diagnostic::{Fault, Place},
+        tree::{Node, Value, is_null},
+    },
+    text::nearest,
 };
 
 /// The largest uid: the kernel keeps 4294967295 for "no id".
@@ -16,7 +19,9 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
 pub(in crate::scenario) fn text(node: &Node) -> Result<&str, Fault> {
     match &node.value {
         Value::Scalar { text, plain } if !(*plain && is_null(text)) => Ok(text),
-        _ => Err(Fault::new(node.at, format!("a text is wanted, this is {}", node.kind()))),
+        Value::Broken => Err(Fault::told()),
+        _ => Err(Fault::new(node.at, format!("a text is wanted, this is {}", node.kind()))
+            .help("in quotes where YAML would take it for something else: `\"…\"`")),
     }
 }
 
@@ -24,7 +29,7 @@ pub(in crate::scenario) fn text(node: &Node) -> Result<&str, Fault> {
 pub(super) fn filled(node: &Node) -> Result<String, Fault> {
     let text = text(node)?;
     if text.trim().is_empty() {
-        return Err(Fault::new(node.at, "an empty text"));
+        return Err(Fault::new(node.at, "an empty text").help("fill it, or leave the key away"));
     }
     Ok(text.to_owned())
 }
@@ -38,7 +43,9 @@ pub(super) fn boolean(node: &Node) -> Result<bool, Fault> {
             Err(Fault::new(node.at, format!("`{text}` is not a truth value"))
                 .help("write true or false, without quotes"))
         }
-        _ => Err(Fault::new(node.at, format!("true or false is wanted, this is {}", node.kind()))),
+        Value::Broken => Err(Fault::told()),
+        _ => Err(Fault::new(node.at, format!("true or false is wanted, this is {}", node.kind()))
+            .help("write true or false, without quotes")),
     }
 }
 
@@ -46,16 +53,45 @@ pub(super) fn boolean(node: &Node) -> Result<bool, Fault> {
 pub(in crate::scenario) fn list(node: &Node) -> Result<&[Node], Fault> {
     match &node.value {
         Value::List(items) => Ok(items),
+        Value::Broken => Err(Fault::told()),
         _ => Err(Fault::new(node.at, format!("a list is wanted, this is {}", node.kind())).help("`[one, two]`")),
     }
 }
 
 /// A list of texts, each with its place; one text is a list of one.
 pub(in crate::scenario) fn list_of_text(node: &Node) -> Result<Vec<(String, Place)>, Fault> {
-    if let Value::Scalar { .. } = &node.value {
-        return Ok(vec![(text(node)?.to_owned(), node.at)]);
+    texts(node)?.iter().map(|item| Ok((text(item)?.to_owned(), item.at))).collect()
+}
+
+/// The items of such a list.
+pub(in crate::scenario) fn texts(node: &Node) -> Result<&[Node], Fault> {
+    match &node.value {
+        Value::Scalar { .. } => text(node).map(|_| std::slice::from_ref(node)),
+        _ => list(node),
     }
-    list(node)?.iter().map(|item| Ok((text(item)?.to_owned(), item.at))).collect()
+}
+
+/// A word out of few.
+pub(super) fn choice<T: Copy>(
+    node: &Node,
+    what: &str,
+    known: &[(&'static str, T)],
+    planned: &[&str],
+) -> Result<T, Fault> {
+    let word = text(node)?;
+    if let Some((_, value)) = known.iter().find(|(name, _)| *name == word) {
+        return Ok(*value);
+    }
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    if planned.iter().any(|name| word.starts_with(name)) {
+        return Err(Fault::new(node.at, format!("{what} `{word}` is not supported yet"))
+            .help(format!("there is `{}`", names.join("`, `"))));
+    }
+    let fault = Fault::new(node.at, format!("no {what} `{word}`"));
+    Err(match nearest(word, names.iter().copied()) {
+        Some(meant) => fault.help(format!("did you mean `{meant}`?")),
+        None => fault.help(format!("there is `{}`", names.join("`, `"))),
+    })
 }
 
 /// A whole number in a range.
@@ -133,7 +169,7 @@ pub(super) fn path_text(at: Place, text: &str) -> Result<String, Fault> {
         return Err(Fault::new(at, format!("`{text}` is no absolute path")).help("it must begin with `/`"));
     }
     if text.len() > 4000 {
-        return Err(Fault::new(at, "a path longer than the kernel takes (4096)"));
+        return Err(Fault::new(at, "a path longer than the kernel takes (4096)").help("a shorter one"));
     }
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if parts.contains(&"..") {

@@ -7,14 +7,16 @@ use super::{
 };
 use crate::scenario::{
     diagnostic::{Fault, Place},
+    format,
     model::{Tmpfs, Volume, VolumeSource},
+    problems::Problems,
     tree::{Node, Value},
 };
 
 /// `source:target[:ro]`, or the long form.
-pub(super) fn volume(node: &Node) -> Result<Volume, Fault> {
+pub(super) fn volume(node: &Node, problems: &Problems) -> Result<Volume, Fault> {
     if let Value::Map(_) = node.value {
-        return long(node);
+        return long(node, problems);
     }
     let text = text(node)?;
     let parts: Vec<&str> = text.split(':').collect();
@@ -45,24 +47,21 @@ pub(super) fn volume(node: &Node) -> Result<Volume, Fault> {
     Ok(Volume { source: VolumeSource::Fixture(path_text(node.at, source)?), target: target(node.at, goal)?, read_only })
 }
 
-fn long(node: &Node) -> Result<Volume, Fault> {
-    let planned = ["bind", "volume", "tmpfs", "consistency"];
-    let fields = Fields::planned(node, "a volume", &["type", "source", "target", "read_only", "real_host"], &planned)?;
-    if let Some(kind) = fields.get("type") {
-        let word = text(kind)?;
-        if word != "bind" {
-            return Err(
-                Fault::new(kind.at, format!("a volume of type `{word}` is not supported yet")).help("`type: bind`")
-            );
+fn long(node: &Node, problems: &Problems) -> Result<Volume, Fault> {
+    let fields = Fields::of(node, &format::container::VOLUME, problems)?;
+    fields.read("type", |kind| match text(kind)? {
+        "bind" => Ok(()),
+        word => {
+            Err(Fault::new(kind.at, format!("a volume of type `{word}` is not supported yet")).help("`type: bind`"))
         }
-    }
-    let source = path(fields.required("source")?)?;
-    let goal = fields.required("target")?;
-    let real_host = fields.get("real_host").map(boolean).transpose()?.unwrap_or(false);
+    });
+    let source = fields.need("source", path);
+    let target = fields.need("target", |goal| target(goal.at, text(goal)?));
+    let real_host = fields.read("real_host", boolean).unwrap_or(false);
     // What is of the real machine is read-only unless the file says otherwise.
-    let read_only = fields.get("read_only").map(boolean).transpose()?.unwrap_or(real_host);
-    let source = if real_host { VolumeSource::RealHost(source) } else { VolumeSource::Fixture(source) };
-    Ok(Volume { source, target: target(goal.at, text(goal)?)?, read_only })
+    let read_only = fields.read("read_only", boolean).unwrap_or(real_host);
+    let source = source.map(if real_host { VolumeSource::RealHost } else { VolumeSource::Fixture });
+    Ok(Volume { source: source?, target: target?, read_only })
 }
 
 /// Where something is mounted.
@@ -82,7 +81,7 @@ fn target(at: Place, text: &str) -> Result<String, Fault> {
 const WORDS: [&str; 10] = ["ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "noatime", "strictatime"];
 
 /// `target[:options]`.
-pub(super) fn tmpfs(node: &Node) -> Result<Tmpfs, Fault> {
+pub(super) fn tmpfs(node: &Node, problems: &Problems) -> Result<Tmpfs, Fault> {
     let text = text(node)?;
     let (goal, options) = text.split_once(':').unwrap_or((text, ""));
     let options: Vec<String> = options.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect();
@@ -102,8 +101,10 @@ pub(super) fn tmpfs(node: &Node) -> Result<Tmpfs, Fault> {
             Some(_) => false,
         };
         if !valid {
-            return Err(Fault::new(node.at, format!("`{option}` is no option of a tmpfs"))
-                .help(format!("size=64m, mode=1777, uid=, gid=, nr_inodes=, {}", WORDS.join(", "))));
+            problems.tell(
+                Fault::new(node.at, format!("`{option}` is no option of a tmpfs"))
+                    .help(format!("size=64m, mode=1777, uid=, gid=, nr_inodes=, {}", WORDS.join(", "))),
+            );
         }
     }
     Ok(Tmpfs { target: target(node.at, goal)?, options })

@@ -33,7 +33,7 @@ const MOUNTS: &[MountFact] = &[
 ];
 
 /// moby, oci/defaults.go.
-pub(super) const READONLY_PATHS: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const READONLY_PATHS: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// moby, oci/defaults.go.
 const MASKED_PATHS: &[&str] = &[
@@ -73,11 +73,16 @@ pub(super) const DOCKER: Facts = Facts {
     groups: Groups::PrimaryAndMemberships,
     names_unknown_user: false,
     mounts: MOUNTS,
+    // moby, volume/mounts/linux_parser.go.
+    tmpfs: &["noexec", "nosuid", "nodev"],
+    read_only_tmpfs: &[],
     readonly_paths: READONLY_PATHS,
     masked_paths: MASKED_PATHS,
     sysctls: SYSCTLS,
     environment: &[],
     devices: DEVICES,
+    // `--pids-limit` has no default (measured in config.json).
+    pids_limit: None,
     seccomp: Some(&seccomp::DOCKER),
     always_cgroup_namespace: false,
 };

@@ -3,6 +3,7 @@
 
 mod bare;
 mod docker;
+mod kubernetes;
 mod podman;
 
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType};
@@ -25,6 +26,10 @@ pub(crate) struct Facts {
     pub(crate) names_unknown_user: bool,
     /// File systems, in the order they are mounted.
     pub(crate) mounts: &'static [MountFact],
+    /// Options that a `tmpfs` of the author's has beside his own.
+    pub(crate) tmpfs: &'static [&'static str],
+    /// Where a container with a read-only root still has a tmpfs.
+    pub(crate) read_only_tmpfs: &'static [&'static str],
     /// linux.readonlyPaths.
     pub(crate) readonly_paths: &'static [&'static str],
     /// linux.maskedPaths.
@@ -35,6 +40,8 @@ pub(crate) struct Facts {
     pub(crate) environment: &'static [(&'static str, &'static str)],
     /// The device list, on top of what every runtime allows.
     pub(crate) devices: &'static [DeviceRule],
+    /// Processes at once (linux.resources.pids); `None` is no limit.
+    pub(crate) pids_limit: Option<u64>,
     /// The seccomp profile.
     pub(crate) seccomp: Option<&'static BuiltIn>,
     /// A cgroup namespace of its own also where cgroups are v1.
@@ -64,8 +71,10 @@ pub(crate) enum UserCapabilities {
 pub(crate) enum Groups {
     /// Its primary group and those /etc/group lists it in.
     PrimaryAndMemberships,
-    /// The same for a user, none for root.
-    NoneForRoot,
+    /// podman's: the container's own process has the primary group of a user who is named; one that is executed has the groups that
+    /// list its user, and `group_add` where it is the container's own user (libpod, container_internal_linux.go and
+    /// oci_conmon_exec_common.go prepareProcessExec; measured).
+    PrimaryOfNamedUser,
     /// None.
     None,
 }
@@ -124,6 +133,7 @@ pub(crate) fn facts(preset: Preset) -> &'static Facts {
         Preset::Docker => &docker::DOCKER,
         Preset::Docker20_10_13 => &docker::DOCKER_20_10_13,
         Preset::Podman => &podman::PODMAN,
+        Preset::Kubernetes => &kubernetes::KUBERNETES,
         Preset::Bare => &bare::BARE,
     }
 }

@@ -1,7 +1,7 @@
 //! podman as root, as podman 4.3.1 with runc 1.1.5 reports it (Debian 12).
 
 use super::super::seccomp;
-use super::{DeviceRule, Facts, Groups, Inheritable, MountFact, UserCapabilities, docker};
+use super::{DeviceRule, Facts, Groups, Inheritable, MountFact, UserCapabilities};
 use crate::capability::CapSet;
 
 /// containers/common, pkg/config/default.go DefaultCapabilities: the 11 of 800405fb.
@@ -47,6 +47,10 @@ const MASKED_PATHS: &[&str] = &[
     "/sys/dev/block",
 ];
 
+/// docker's, and /proc/asound, which docker masks (measured in config.json).
+const READONLY_PATHS: &[&str] =
+    &["/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
 /// runtime-tools' default, which podman takes: nothing but what every runtime allows (measured in config.json).
 const DEVICES: &[DeviceRule] = &[DeviceRule::NOTHING];
 
@@ -55,15 +59,20 @@ pub(super) const PODMAN: Facts = Facts {
     capabilities: Some(CAPABILITIES),
     inheritable: Inheritable::Empty,
     users: UserCapabilities::AddedAmbient,
-    groups: Groups::NoneForRoot,
+    groups: Groups::PrimaryOfNamedUser,
     names_unknown_user: true,
     mounts: MOUNTS,
-    readonly_paths: docker::READONLY_PATHS,
+    // libpod, pkg/specgenutil/volumes.go; measured. `--read-only-tmpfs` is its default.
+    tmpfs: &["nosuid", "nodev"],
+    read_only_tmpfs: &["/run", "/tmp", "/var/tmp"],
+    readonly_paths: READONLY_PATHS,
     masked_paths: MASKED_PATHS,
     // containers.conf: a ping for every group is what podman as root has set; measured "0 0" for groups.
     sysctls: &[("net.ipv4.ping_group_range", "0 0")],
     environment: &[("TERM", "xterm"), ("container", "podman")],
     devices: DEVICES,
+    // containers/common, pkg/config/default.go DefaultPidsLimit; measured in config.json, of a privileged container too.
+    pids_limit: Some(2048),
     seccomp: Some(&seccomp::PODMAN),
     always_cgroup_namespace: false,
 };

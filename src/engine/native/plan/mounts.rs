@@ -3,7 +3,7 @@
 use caplab_init::wire::{Base, IdMap, Op};
 use oci_spec::runtime::{Mount, Spec};
 
-use crate::engine::{EngineError, FIXTURE_ROOT};
+use crate::engine::{EngineError, FIXTURE_ROOT, OWN_ROOT, SHARED_MEMORY_ROOT};
 
 /// `MOUNT_ATTR_*` of mount_setattr(2) by the option words of mount(8).
 const ATTRIBUTES: [(&str, u64); 8] = [
@@ -40,10 +40,10 @@ pub(super) fn plan(mount: &Mount, gid_map: &[IdMap]) -> Result<Op, EngineError> 
             return Err(EngineError(format!("mount {target}: a bind mount has no option `{unknown}`")));
         }
         let source = source.ok_or_else(|| EngineError(format!("mount {target}: a bind mount needs a source")))?;
-        let (from, source) = match source.strip_prefix(FIXTURE_ROOT) {
-            Some(inside) => (Base::Fixture, if inside.is_empty() { "/".to_owned() } else { inside.to_owned() }),
-            None => (Base::Host, source),
-        };
+        let inside = |root| source.strip_prefix(root).map(|path| if path.is_empty() { "/" } else { path }.to_owned());
+        let bases = [(FIXTURE_ROOT, Base::Fixture), (SHARED_MEMORY_ROOT, Base::SharedMemory), (OWN_ROOT, Base::Own)];
+        let found = bases.into_iter().find_map(|(root, base)| Some((base, inside(root)?)));
+        let (from, source) = found.unwrap_or((Base::Host, source));
         return Ok(Op::Bind { from, source, target, recursive: words.contains(&"rbind"), attrs });
     }
     let options = rest

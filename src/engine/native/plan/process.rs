@@ -3,37 +3,47 @@
 use caplab_init::wire::{Instruction, Op, Process as WireProcess, Program};
 use oci_spec::runtime::{Capabilities, PosixRlimitType, Process};
 
-use crate::capability::CapSet;
-
-/// umask of a container's process where nothing else is said: runc's.
-const UMASK: u32 = 0o022;
+use crate::{capability::CapSet, observe::umask};
 
 /// The operations in runc's order (init_linux.go finalizeNamespace): limits while they can still be raised, the
 /// bounding set while there is CAP_SETPCAP, the ids with the permitted set kept across them, then the sets.
 ///
 /// The seccomp filter is loaded where runc does (standard_init_linux.go): before the capability to do so is given up, or,
 /// with no_new_privs, which makes that capability needless, at the very end.
-pub(super) fn plan(process: &Process, filter: Option<&[Instruction]>, program: Program) -> WireProcess {
+///
+/// Without `set_groups` the kernel denies setgroups(2), and the process has those of who started caplab.
+pub(super) fn plan(
+    process: &Process,
+    filter: Option<&[Instruction]>,
+    program: Program,
+    set_groups: bool,
+) -> WireProcess {
     let no_new_privs = process.no_new_privileges().unwrap_or(false);
     let filter = || filter.map(|program| Op::Seccomp(program.to_vec()));
     let user = process.user();
-    let mut ops = vec![Op::Umask(user.umask().unwrap_or(UMASK))];
+    let mut ops = vec![Op::Umask(umask(process))];
     for limit in process.rlimits().iter().flatten() {
         ops.push(Op::Rlimit { resource: resource(limit.typ()), soft: limit.soft(), hard: limit.hard() });
     }
     if !no_new_privs {
         ops.extend(filter());
     }
+    // Both runtimes go there while they are root, so that a user may begin in a directory that he may not enter, and only where root
+    // may not once more as the user (init_linux.go finalizeNamespace).
+    let dir = process.cwd().to_string_lossy().into_owned();
+    ops.push(Op::Chdir(dir.clone()));
     let sets = process.capabilities().clone().unwrap_or_default();
     let set = |capabilities: &Option<Capabilities>| capabilities.iter().flatten().collect::<CapSet>().0;
     ops.push(Op::Bounding(set(sets.bounding())));
     if user.uid() != 0 {
         ops.push(Op::KeepCaps);
     }
-    ops.push(Op::Groups(user.additional_gids().clone().unwrap_or_default()));
+    if set_groups {
+        ops.push(Op::Groups(user.additional_gids().clone().unwrap_or_default()));
+    }
     ops.push(Op::Gid(user.gid()));
     ops.push(Op::Uid(user.uid()));
-    ops.push(Op::Chdir(process.cwd().to_string_lossy().into_owned()));
+    ops.push(Op::ChdirAsUser(dir));
     ops.push(Op::Capset {
         effective: set(sets.effective()),
         permitted: set(sets.permitted()),

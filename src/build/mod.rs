@@ -1,0 +1,183 @@
+//! Images for the containers of a case: read, or built by the native engine. What an image says about its user, environment, working
+//! directory and command becomes the container's own words here, so that no stage behind this one knows of images but for their files.
+
+mod copy;
+mod run;
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use crate::{
+    engine::EngineError,
+    host::Machine,
+    image::{self, Config, Folder, Image, config},
+    scenario::{
+        image::{Base, Build, Command, FromImage, Instruction, Location, Origin, expand},
+        model::{Case, Container},
+    },
+    spec,
+};
+
+/// The shell of RUN, CMD and ENTRYPOINT where SHELL names no other.
+const SHELL: [&str; 2] = ["/bin/sh", "-c"];
+
+/// The case with its images, and with what they say where its author says nothing.
+///
+/// # Errors
+/// An image that cannot be read, or an instruction of a Dockerfile that failed.
+pub fn prepared<'a>(case: &'a Case, machine: &Machine) -> Result<Cow<'a, Case>, EngineError> {
+    let lacks = |one: &Container| one.image.as_ref().is_some_and(|image| image.made.is_none());
+    if !case.containers.iter().any(lacks) {
+        return Ok(Cow::Borrowed(case));
+    }
+    let mut case = case.clone();
+    for container in case.containers.iter_mut().filter(|one| lacks(one)) {
+        let Some(from) = &container.image else { continue };
+        let image = made(&from.origin, machine)
+            .map_err(|why| EngineError(format!("container {} (line {}): {why}", container.name, container.line)))?;
+        apply(container, &from.clone(), image);
+    }
+    Ok(Cow::Owned(case))
+}
+
+/// Once in a process: its cases, their counterfactuals and its workers have the same image.
+fn made(origin: &Arc<Origin>, machine: &Machine) -> Result<Arc<Image>, String> {
+    type Made = Arc<OnceLock<Result<Arc<Image>, String>>>;
+    static KNOWN: Mutex<Option<HashMap<Arc<Origin>, Made>>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let own = Arc::clone(known.get_or_insert_default().entry(Arc::clone(origin)).or_default());
+    // Others need not wait for this one.
+    drop(known);
+    let image = own.get_or_init(|| {
+        let image = match &**origin {
+            Origin::Image(location) => open(location),
+            Origin::Build(build) => self::build(build, machine),
+        };
+        image.map(Arc::new)
+    });
+    image.clone()
+}
+
+fn open(location: &Location) -> Result<Image, String> {
+    let opened = Folder::of(&location.folder).and_then(|folder| image::open(&folder, &location.name));
+    opened.map_err(|why| format!("the image {}: {why}", location.name))
+}
+
+/// What docker makes of a container's own words and its image's (moby, daemon/container.go mergeAndVerifyConfig and
+/// runconfig Merge).
+fn apply(container: &mut Container, from: &FromImage, image: Arc<Image>) {
+    let Config { user, environment, working_dir, entrypoint, command } = image.config.clone();
+    container.user = container.user.take().or(user);
+    container.working_dir = container.working_dir.take().or(working_dir);
+    let own = std::mem::take(&mut container.environment);
+    let kept = environment.into_iter().filter(|(name, _)| !own.iter().any(|(known, _)| known == name));
+    container.environment = kept.chain(own.iter().cloned()).collect();
+    container.command = match container.command.take() {
+        // An entry point of its own: the image's command is meant for another one.
+        Some(whole) if from.own_entrypoint => Some(whole),
+        Some(own) => Some([entrypoint, own].concat()),
+        None => Some([entrypoint, command].concat()),
+    };
+    // Where nobody says what is executed pid 1 waits.
+    container.command.take_if(|command| command.is_empty());
+    container.image = Some(FromImage { made: Some(image), ..from.clone() });
+}
+
+/// A build as far as it has come.
+struct Site<'a> {
+    build: &'a Build,
+    machine: &'a Machine,
+    image: Image,
+    arguments: Vec<(String, String)>,
+    shell: Vec<String>,
+    /// The Dockerfile itself has a CMD.
+    has_command: bool,
+}
+
+fn build(build: &Build, machine: &Machine) -> Result<Image, String> {
+    let file = &build.dockerfile;
+    let mut image = match &file.from {
+        Base::Scratch => Image::default(),
+        Base::Toolbox | Base::Host => Image { tree: spec::base(file.from == Base::Host), ..Image::default() },
+        Base::Image(name) => {
+            let folder =
+                build.folder.clone().ok_or_else(|| format!("FROM {name}: the scenario came with the binary"))?;
+            open(&Location { folder, name: name.clone() })?
+        }
+    };
+    let words = |(line, what): &(usize, String)| format!("{}, line {line}: {what} is passed over", file.name);
+    image.left_out.extend(file.ignored.iter().map(words));
+    let shell = SHELL.map(str::to_owned).into();
+    let mut site = Site { build, machine, image, arguments: Vec::new(), shell, has_command: false };
+    for line in &file.lines {
+        site.take(&line.what).map_err(|why| format!("{}, line {}: {why}", file.name, line.number))?;
+    }
+    let config = site.image.config.clone();
+    site.image.finished(config).map_err(|why| format!("{}: {why}", file.name))
+}
+
+impl Site<'_> {
+    fn take(&mut self, instruction: &Instruction) -> Result<(), String> {
+        match instruction {
+            Instruction::Run(command) => {
+                let argv = self.argv(command);
+                self.image.tree = self.run(argv)?;
+            }
+            Instruction::User(text) => self.image.config.user = Some(self.expanded(text)?.parse()?),
+            Instruction::Env(pairs) => {
+                // All values of a line are as they were before it.
+                let pairs = pairs.iter().map(|(name, value)| Ok((name.clone(), self.expanded(value)?)));
+                for (name, value) in pairs.collect::<Result<Vec<_>, String>>()? {
+                    self.image.config.environment.retain(|(known, _)| *known != name);
+                    self.image.config.environment.push((name, value));
+                }
+            }
+            Instruction::Workdir(path) => {
+                let path = config::absolute(self.directory(), &self.expanded(path)?);
+                self.image.tree.make_directory(&path, (0, 0))?;
+                self.image.config.working_dir = Some(path);
+            }
+            Instruction::Copy(copy) => self.copy(copy)?,
+            Instruction::Entrypoint(command) => {
+                self.image.config.entrypoint = self.argv(command);
+                if !self.has_command {
+                    self.image.config.command.clear();
+                }
+            }
+            Instruction::Cmd(command) => {
+                self.image.config.command = self.argv(command);
+                self.has_command = true;
+            }
+            Instruction::Arg(name, value) => {
+                let value = self.expanded(value.as_deref().unwrap_or_default())?;
+                self.arguments.push((name.clone(), value));
+            }
+            Instruction::Shell(words) => self.shell.clone_from(words),
+        }
+        Ok(())
+    }
+
+    /// Where a relative path begins.
+    fn directory(&self) -> &str {
+        self.image.config.working_dir.as_deref().unwrap_or("/")
+    }
+
+    /// The variables that an instruction sees, the later over the earlier: ENV is over ARG.
+    fn variables(&self) -> Vec<(String, String)> {
+        self.arguments.iter().chain(&self.image.config.environment).cloned().collect()
+    }
+
+    fn expanded(&self, text: &str) -> Result<String, String> {
+        expand(text, &self.variables())
+    }
+
+    fn argv(&self, command: &Command) -> Vec<String> {
+        match command {
+            Command::Exec(argv) => argv.clone(),
+            Command::Shell(line) => self.shell.iter().cloned().chain([line.clone()]).collect(),
+        }
+    }
+}

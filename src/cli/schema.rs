@@ -1,0 +1,24 @@
+//! `caplab schema`.
+
+use clap::Args;
+
+use super::print_json;
+use crate::scenario;
+
+// Arguments of `caplab schema`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Schema {}
+
+const EXAMPLES: &str = "Examples:
+  caplab schema > schemas/scenario.schema.json
+
+In a scenario, for an editor with a YAML language server:
+  # yaml-language-server: $schema=../../schemas/scenario.schema.json";
+
+impl Schema {
+    pub(super) fn main(self) -> u8 {
+        print_json(&scenario::schema());
+        0
+    }
+}

@@ -1,0 +1,396 @@
+//! A Pod as containers.
+
+use std::path::Path;
+
+use super::reference::expanded;
+use crate::{
+    convert::{
+        Draft, Part, Unconvertible,
+        draft::{argv, texts},
+        unknown,
+    },
+    scenario::plain::{self, Plain},
+};
+
+/// What a field is to a scenario.
+enum Field {
+    /// It is read.
+    Known,
+    /// It means nothing here, and why.
+    Idle(&'static str),
+}
+
+const NETWORK: &str = "a container of caplab has loopback and no other network";
+const LIFE: &str = "a scenario's containers live as long as its steps";
+const CLUSTER: &str = "it is about where and when the cluster runs it";
+const IMAGE: &str = "nothing is fetched from a registry";
+
+/// Fields of a PodSpec (Kubernetes 1.31, core/v1).
+fn of_pod(name: &str) -> Option<Field> {
+    Some(match name {
+        "containers"
+        | "initContainers"
+        | "securityContext"
+        | "volumes"
+        | "hostUsers"
+        | "hostPID"
+        | "hostIPC"
+        | "hostNetwork"
+        | "hostname"
+        | "shareProcessNamespace" => Field::Known,
+        "dnsConfig" | "dnsPolicy" | "enableServiceLinks" | "hostAliases" | "setHostnameAsFQDN" | "subdomain" => {
+            Field::Idle(NETWORK)
+        }
+        "activeDeadlineSeconds" | "ephemeralContainers" | "restartPolicy" | "terminationGracePeriodSeconds" => {
+            Field::Idle(LIFE)
+        }
+        "imagePullSecrets" => Field::Idle(IMAGE),
+        "automountServiceAccountToken" | "serviceAccount" | "serviceAccountName" => {
+            Field::Idle("a scenario has no cluster to speak to, and no token")
+        }
+        "affinity"
+        | "nodeName"
+        | "nodeSelector"
+        | "os"
+        | "overhead"
+        | "preemptionPolicy"
+        | "priority"
+        | "priorityClassName"
+        | "readinessGates"
+        | "resourceClaims"
+        | "resources"
+        | "runtimeClassName"
+        | "schedulerName"
+        | "schedulingGates"
+        | "tolerations"
+        | "topologySpreadConstraints" => Field::Idle(CLUSTER),
+        _ => return None,
+    })
+}
+
+const POD: [&str; 12] = [
+    "containers",
+    "initContainers",
+    "securityContext",
+    "volumes",
+    "hostUsers",
+    "hostPID",
+    "hostIPC",
+    "hostNetwork",
+    "hostname",
+    "shareProcessNamespace",
+    "serviceAccountName",
+    "restartPolicy",
+];
+
+/// Fields of a Container.
+fn of_container(name: &str) -> Option<Field> {
+    Some(match name {
+        "name" | "image" | "command" | "args" | "env" | "workingDir" | "volumeMounts" | "securityContext"
+        | "resources" => Field::Known,
+        "envFrom" => Field::Idle("a scenario takes nothing from the cluster"),
+        "imagePullPolicy" => Field::Idle(IMAGE),
+        "ports" => Field::Idle(NETWORK),
+        "lifecycle"
+        | "livenessProbe"
+        | "readinessProbe"
+        | "startupProbe"
+        | "restartPolicy"
+        | "resizePolicy"
+        | "terminationMessagePath"
+        | "terminationMessagePolicy" => Field::Idle(LIFE),
+        "stdin" | "stdinOnce" | "tty" => Field::Idle("nobody types into a step, which has no terminal"),
+        "volumeDevices" => Field::Idle("a scenario has no disks of the cluster"),
+        _ => return None,
+    })
+}
+
+const CONTAINER: [&str; 14] = [
+    "name",
+    "image",
+    "command",
+    "args",
+    "env",
+    "envFrom",
+    "workingDir",
+    "volumeMounts",
+    "securityContext",
+    "resources",
+    "ports",
+    "livenessProbe",
+    "readinessProbe",
+    "imagePullPolicy",
+];
+
+/// Reads a Pod, or what makes Pods: a Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob.
+///
+/// # Errors
+/// What is no YAML, no Pod, or has a field that Kubernetes does not know.
+pub fn read(path: &Path, text: &str) -> Result<Draft, Unconvertible> {
+    let document = plain::parse(path, text).map_err(|wrong| Unconvertible(wrong.to_string()))?;
+    let shown = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let at = |keys: &[&str]| keys.iter().try_fold(&document, |value, key| value.get(key));
+    let kind = at(&["kind"]).and_then(Plain::scalar).unwrap_or_default();
+    let spec = match kind {
+        "Pod" => at(&["spec"]),
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => at(&["spec", "template", "spec"]),
+        "CronJob" => at(&["spec", "jobTemplate", "spec", "template", "spec"]),
+        other => {
+            return Err(Unconvertible(format!(
+                "{shown}: kind `{other}` makes no container; a Pod is wanted, or what makes Pods: a Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob"
+            )));
+        }
+    };
+    let spec = spec.ok_or_else(|| Unconvertible(format!("{shown}: a {kind} without the spec of a Pod")))?;
+    let name = at(&["metadata", "name"]).and_then(Plain::scalar).unwrap_or("pod");
+    let mut draft = Draft { source: format!("{kind} {name} of {shown}"), ..Draft::default() };
+    for (field, value) in spec.entries() {
+        match of_pod(field) {
+            Some(Field::Known) => {}
+            Some(Field::Idle(why)) => draft.notes.push(format!("{field}: {why}")),
+            None => return Err(unknown("field of a PodSpec", field, POD)),
+        }
+        if field == "initContainers" {
+            let names = value.items().iter().filter_map(|one| one.get("name")?.scalar());
+            draft.notes.push(format!(
+                "initContainers {}: they end before the others begin",
+                names.collect::<Vec<_>>().join(", ")
+            ));
+        }
+    }
+    for container in spec.get("containers").map_or(&[][..], Plain::items) {
+        draft.parts.push(self::container(spec, container)?);
+    }
+    if draft.parts.is_empty() {
+        return Err(Unconvertible(format!("{shown}: a {kind} without containers")));
+    }
+    Ok(draft)
+}
+
+fn container(pod: &Plain, container: &Plain) -> Result<Part, Unconvertible> {
+    let mut part = Part::default();
+    part.keys.set("preset", Plain::text("kubernetes"));
+    namespaces(pod, &mut part);
+    for (field, value) in container.entries() {
+        match field.as_str() {
+            "name" => part.name = value.scalar().unwrap_or_default().to_owned(),
+            "image" => part.image = value.scalar().map(str::to_owned),
+            "workingDir" => part.keys.set("working_dir", value.clone()),
+            "env" => {
+                for variable in value.items() {
+                    let name = variable.get("name").and_then(Plain::scalar).unwrap_or_default();
+                    match variable.get("value").and_then(Plain::scalar) {
+                        Some(value) => {
+                            let value = expanded(value, part.keys.get("environment"));
+                            part.keys.enter("environment", name, Plain::text(value));
+                        }
+                        None if variable.get("valueFrom").is_some() => {
+                            part.notes.push(format!("env {name}: a scenario takes nothing from the cluster"));
+                        }
+                        None => part.keys.enter("environment", name, Plain::text("")),
+                    }
+                }
+            }
+            "volumeMounts" => value.items().iter().for_each(|mount| self::mount(pod, mount, &mut part)),
+            "resources" => resources(value, &mut part),
+            "command" | "args" | "securityContext" => {}
+            other => match of_container(other) {
+                Some(Field::Known) => {}
+                Some(Field::Idle(why)) => part.notes.push(format!("{other}: {why}")),
+                None => return Err(unknown("field of a Container", other, CONTAINER)),
+            },
+        }
+    }
+    let words = ["command", "args"].iter().filter_map(|field| container.get(field)).flat_map(argv);
+    let words: Vec<String> = words.map(|word| expanded(&word, part.keys.get("environment"))).collect();
+    if container.get("command").is_none() {
+        let what = if words.is_empty() { "the command" } else { "the command before `args`" };
+        part.notes.push(format!("{what} that its image brings is not known here: pid 1 waits"));
+    } else if words != ["sleep", "infinity"] {
+        part.keys.set("command", texts(words));
+    }
+    security(pod.get("securityContext"), container.get("securityContext"), &mut part)?;
+    Ok(part)
+}
+
+fn namespaces(pod: &Plain, part: &mut Part) {
+    let is = |field: &str, word: &str| pod.get(field).and_then(Plain::scalar) == Some(word);
+    for (field, key) in [("hostPID", "pid"), ("hostIPC", "ipc"), ("hostNetwork", "network_mode")] {
+        if is(field, "true") {
+            part.keys.set(key, Plain::text("host"));
+        }
+    }
+    if is("hostUsers", "false") {
+        // kubelet's ranges are 65536 long and begin at a multiple of that (KEP-127).
+        part.keys.set("uidmap", texts(["0:65536:65536"]));
+        part.notes
+            .push("hostUsers: the kubelet picks the range of ids; 65536 and what follows stands for it".to_owned());
+    }
+    if is("shareProcessNamespace", "true") {
+        part.notes
+            .push("shareProcessNamespace: each container of a scenario has a pid namespace of its own".to_owned());
+    }
+    if let Some(name) = pod.get("hostname") {
+        part.keys.set("hostname", name.clone());
+    }
+}
+
+const SECURITY: [&str; 17] = [
+    "runAsUser",
+    "runAsGroup",
+    "runAsNonRoot",
+    "privileged",
+    "allowPrivilegeEscalation",
+    "readOnlyRootFilesystem",
+    "capabilities",
+    "seccompProfile",
+    "procMount",
+    "supplementalGroups",
+    "supplementalGroupsPolicy",
+    "fsGroup",
+    "fsGroupChangePolicy",
+    "sysctls",
+    "seLinuxOptions",
+    "appArmorProfile",
+    "windowsOptions",
+];
+
+/// The Pod's securityContext, and the container's, which wins.
+fn security(pod: Option<&Plain>, own: Option<&Plain>, part: &mut Part) -> Result<(), Unconvertible> {
+    let fields = || [own, pod].into_iter().flatten();
+    for (field, _) in fields().flat_map(Plain::entries) {
+        match field.as_str() {
+            known if !SECURITY.contains(&known) => {
+                return Err(unknown("field of a securityContext", known, SECURITY));
+            }
+            "fsGroup"
+            | "fsGroupChangePolicy"
+            | "supplementalGroupsPolicy"
+            | "seLinuxOptions"
+            | "appArmorProfile"
+            | "windowsOptions" => {
+                part.notes.push(format!("{field}: the format has no key for it"));
+            }
+            "runAsNonRoot" => part.notes.push(
+                "runAsNonRoot: the kubelet refuses a root, no kernel does; `inspect: {uid: …}` tests it".to_owned(),
+            ),
+            _ => {}
+        }
+    }
+    let find = |field: &str| fields().find_map(|context| context.get(field));
+    let text = |field: &str| find(field).and_then(Plain::scalar);
+    match (text("runAsUser"), text("runAsGroup")) {
+        (Some(user), Some(group)) => part.keys.set("user", Plain::text(format!("{user}:{group}"))),
+        (Some(user), None) => part.keys.set("user", Plain::text(user)),
+        (None, Some(group)) => part.keys.set("user", Plain::text(format!("0:{group}"))),
+        (None, None) => part.notes.push("runAsUser is not said: the image decides, here it is root".to_owned()),
+    }
+    if text("privileged") == Some("true") {
+        part.keys.set("privileged", Plain::truth(true));
+    }
+    if text("readOnlyRootFilesystem") == Some("true") {
+        part.keys.set("read_only", Plain::truth(true));
+    }
+    if text("allowPrivilegeEscalation") == Some("false") {
+        part.keys.add("security_opt", Plain::text("no-new-privileges"));
+    }
+    let profile = find("seccompProfile");
+    match profile.and_then(|profile| profile.get("type")).and_then(Plain::scalar) {
+        Some("RuntimeDefault") => part.keys.add("security_opt", Plain::text("seccomp=runtime/default")),
+        Some("Localhost") => {
+            let file = profile.and_then(|one| one.get("localhostProfile")).and_then(Plain::scalar).unwrap_or_default();
+            part.keys.add("security_opt", Plain::text(format!("seccomp={file}")));
+        }
+        said => {
+            if said.is_none() && text("privileged") != Some("true") {
+                part.notes.push("seccompProfile is not said: Kubernetes then filters nothing, unless the kubelet has seccompDefault".to_owned());
+            }
+            part.keys.add("security_opt", Plain::text("seccomp=unconfined"));
+        }
+    }
+    if text("procMount") == Some("Unmasked") {
+        part.keys.add("security_opt", Plain::text("systempaths=unconfined"));
+    }
+    for (field, key) in [("add", "cap_add"), ("drop", "cap_drop")] {
+        if let Some(list) = find("capabilities").and_then(|sets| sets.get(field)) {
+            part.keys.set(key, Plain::List(list.items().to_vec()));
+        }
+    }
+    if let Some(groups) = find("supplementalGroups") {
+        let groups = groups.items().iter().filter_map(Plain::scalar).map(str::to_owned);
+        part.keys.set("group_add", texts(groups));
+    }
+    for sysctl in find("sysctls").map_or(&[][..], Plain::items) {
+        let field = |name: &str| sysctl.get(name).and_then(Plain::scalar).unwrap_or_default();
+        part.keys.enter("sysctls", field("name"), Plain::text(field("value")));
+    }
+    Ok(())
+}
+
+fn mount(pod: &Plain, mount: &Plain, part: &mut Part) {
+    let field = |name: &str| mount.get(name).and_then(Plain::scalar);
+    let (name, target) = (field("name").unwrap_or_default(), field("mountPath").unwrap_or_default());
+    for (option, _) in mount.entries() {
+        if !["name", "mountPath", "readOnly", "subPath"].contains(&option.as_str()) {
+            part.notes.push(format!("volumeMounts {name}: {option} has no meaning here"));
+        }
+    }
+    let mut volumes = pod.get("volumes").map_or(&[][..], Plain::items).iter();
+    let volume = volumes.find(|volume| volume.get("name").and_then(Plain::scalar) == Some(name));
+    let read_only = field("readOnly") == Some("true");
+    let Some((kind, source)) = volume.and_then(|volume| volume.entries().iter().find(|(key, _)| key != "name")) else {
+        part.notes.push(format!("volumeMounts {name}: the Pod has no such volume"));
+        return;
+    };
+    match kind.as_str() {
+        "hostPath" => {
+            let path = source.get("path").and_then(Plain::scalar).unwrap_or_default().trim_end_matches('/');
+            let below = field("subPath").map(|below| format!("/{below}")).unwrap_or_default();
+            let path = if path.is_empty() && below.is_empty() { "/".to_owned() } else { format!("{path}{below}") };
+            part.keys.add("volumes", Plain::text(format!("{path}:{target}{}", if read_only { ":ro" } else { "" })));
+        }
+        "emptyDir" => {
+            if source.get("medium").and_then(Plain::scalar) != Some("Memory") {
+                part.notes.push(format!("volume {name}: an emptyDir lies on the node's disk; a tmpfs stands for it"));
+            }
+            let size =
+                source.get("sizeLimit").and_then(Plain::scalar).and_then(bytes).map(|size| format!("size={size}"));
+            let options: Vec<String> = size.into_iter().chain(read_only.then(|| "ro".to_owned())).collect();
+            let options = if options.is_empty() { String::new() } else { format!(":{}", options.join(",")) };
+            part.keys.add("tmpfs", Plain::text(format!("{target}{options}")));
+        }
+        kind => {
+            part.notes.push(format!("volume {name}: a {kind} comes from the cluster, of which a scenario has none"))
+        }
+    }
+}
+
+/// Kubernetes' `64Mi`, in bytes.
+fn bytes(quantity: &str) -> Option<u64> {
+    let split = quantity.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(quantity.len());
+    let (digits, unit) = quantity.split_at(split);
+    let unit: u64 = match unit {
+        "" => 1,
+        "k" => 1000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+fn resources(value: &Plain, part: &mut Part) {
+    for (name, amount) in value.get("limits").map_or(&[][..], Plain::entries) {
+        let amount = amount.scalar().unwrap_or_default();
+        match (name.as_str(), bytes(amount)) {
+            ("memory", Some(bytes)) => part.keys.set("mem_limit", Plain::text(bytes.to_string())),
+            _ => part.notes.push(format!("resources: limits: {name} {amount}: the format has no key for it")),
+        }
+    }
+    if value.get("requests").is_some() {
+        part.notes.push("resources: requests: it is about where the cluster runs it".to_owned());
+    }
+}

@@ -1,0 +1,129 @@
+//! What docker and podman cannot be asked for. Each reason is a row of docs/fidelity.md.
+
+use std::fs;
+
+use super::command_line::Dialect;
+use crate::{
+    capability::CapSet,
+    host::Machine,
+    scenario::model::{Altered, Case, Container, OwnIpc, Owner, Preset, User},
+};
+
+/// Why a case cannot be put to this engine on this machine; `None` where it can.
+pub(super) fn inexpressible(dialect: Dialect, case: &Case, machine: &Machine) -> Option<String> {
+    if case.host.disk.is_some() {
+        return Some(
+            "the fixture host's disk is a loop device of the lab host's, which nothing but a lab host gives back"
+                .to_owned(),
+        );
+    }
+    if case.host.socket.is_some() {
+        return Some("the daemon at the fixture host's socket is a process of the lab host's".to_owned());
+    }
+    let found = case.containers.iter().enumerate().find_map(|(index, container)| {
+        // A step of another user than root's has none of the container's capabilities.
+        let last = case.steps.last().filter(|step| step.within == index);
+        let in_question = last.and_then(|step| step.as_user.as_ref()).or(container.user.as_ref());
+        preset(dialect, container)
+            .or_else(|| system_paths(dialect, container))
+            .or_else(|| maps(dialect, container))
+            .or_else(|| uts(dialect, container))
+            .or_else(|| tmpfs(dialect, container))
+            .or_else(|| processors(dialect, container))
+            .or_else(|| shm(dialect, container))
+            .or_else(|| grants(dialect, container, machine))
+            .or_else(|| counterfactual(dialect, container, in_question))
+    });
+    found.map(str::to_owned)
+}
+
+fn preset(dialect: Dialect, container: &Container) -> Option<&'static str> {
+    match (dialect, container.preset) {
+        (Dialect::Docker, Preset::Docker) | (Dialect::Podman, Preset::Docker | Preset::Podman) => None,
+        (_, Preset::Bare) => Some("it has no flags for a container without masks and a /dev of its own (preset bare)"),
+        (_, Preset::Kubernetes) => Some("a pod's containers are a kubelet's (preset kubernetes)"),
+        (_, Preset::Docker20_10_13) => Some("only docker before 20.10.14 fills the inheritable set"),
+        (Dialect::Docker, Preset::Podman) => {
+            Some("docker has no flags for podman's masked paths and ambient capabilities")
+        }
+    }
+}
+
+fn system_paths(dialect: Dialect, container: &Container) -> Option<&'static str> {
+    let paths = &container.system_paths;
+    let each = !(paths.mask.is_empty() && paths.unmask.is_empty());
+    (each && dialect == Dialect::Docker).then_some("docker masks all of its paths or none: it has no mask= and unmask=")
+}
+
+fn maps(dialect: Dialect, container: &Container) -> Option<&'static str> {
+    let own = !(container.uidmap.is_empty() && container.gidmap.is_empty());
+    (own && dialect == Dialect::Docker)
+        .then_some("docker has one user namespace for the whole daemon (userns-remap), none per container")
+}
+
+fn uts(dialect: Dialect, container: &Container) -> Option<&'static str> {
+    let shared = matches!(container.sharing.uts, Owner::Container(_));
+    (shared && dialect == Dialect::Docker).then_some("docker shares no UTS namespace between containers")
+}
+
+fn tmpfs(dialect: Dialect, container: &Container) -> Option<&'static str> {
+    let unknown = ["uid=", "gid=", "nr_inodes="];
+    let asked = container.tmpfs.iter().flat_map(|one| &one.options);
+    let asks = asked.into_iter().any(|word| unknown.iter().any(|key| word.starts_with(key)));
+    (asks && dialect == Dialect::Podman).then_some("podman knows no uid=, gid= and nr_inodes= of a tmpfs")
+}
+
+fn shm(dialect: Dialect, container: &Container) -> Option<&'static str> {
+    let none = container.sharing.own_ipc == OwnIpc::None && container.shm_size.is_some();
+    (none && dialect == Dialect::Podman).then_some("podman refuses a shm_size where there is no /dev/shm (`ipc: none`)")
+}
+
+fn processors(dialect: Dialect, container: &Container) -> Option<&'static str> {
+    let asked = container.resources.nano_cpus.filter(|_| dialect == Dialect::Docker)?;
+    // moby, daemon/daemon_unix.go verifyPlatformContainerResources.
+    let online = fs::read_to_string("/proc/stat").ok()?;
+    let online = online.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count();
+    (asked > online as u64 * 1_000_000_000).then_some("docker gives no more processors (`cpus`) than the machine has")
+}
+
+fn grants(dialect: Dialect, container: &Container, machine: &Machine) -> Option<&'static str> {
+    let everything = container.privileged || container.cap_add.all;
+    let missing = !machine.kernel_capabilities.difference(machine.bounding).is_empty();
+    match dialect {
+        Dialect::Docker if everything && missing => {
+            Some("docker asks for every capability of the kernel, and this machine's root lacks some")
+        }
+        _ if !container.cap_add.named.difference(machine.bounding).is_empty() => {
+            Some("no flag gives a capability that this machine's root lacks, not even in a user namespace")
+        }
+        Dialect::Podman
+            if container.preset == Preset::Docker
+                && !User::is_root(container.user.as_ref())
+                && !none(container.cap_add.named) =>
+        {
+            Some("podman gives an ordinary user what is added as ambient capabilities, docker does not")
+        }
+        _ => None,
+    }
+}
+
+/// What only counterfactual/ asks for.
+fn counterfactual(dialect: Dialect, container: &Container, user: Option<&User>) -> Option<&'static str> {
+    let Altered { uncovered, masked, readonly, writable, without_groups, .. } = &container.altered;
+    if [uncovered, masked, readonly, writable].iter().any(|paths| !paths.is_empty()) || !without_groups.is_empty() {
+        return Some("no flag changes one path of its preset's lists, or one group, as a `because` of this case asks");
+    }
+    if none(container.altered.lifted) && none(container.altered.withheld) {
+        return None;
+    }
+    if container.privileged {
+        return Some("with --privileged no capability can be taken away, as a `because` of this case asks");
+    }
+    let ambient = dialect == Dialect::Podman && container.preset == Preset::Podman && user == container.user.as_ref();
+    (!User::is_root(user) && !ambient)
+        .then_some("no flag gives an ordinary user a capability, as a `because` of this case asks")
+}
+
+fn none(set: CapSet) -> bool {
+    set.is_empty()
+}

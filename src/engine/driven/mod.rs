@@ -1,0 +1,483 @@
+//! docker and podman, driven by their own command lines. They run on the real machine, not in the lab host: their containers, a
+//! folder with the fixture host and the images of roots are there for the time of a run, labelled as caplab's.
+
+mod client;
+mod command_line;
+mod expressible;
+mod image;
+mod place;
+mod process;
+pub(super) mod rootless;
+mod stock;
+
+use std::{
+    cell::Cell,
+    fs,
+    path::PathBuf,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use caplab_init::wire::{
+    Case as WireCase, CaseReport, Container as WireContainer, ContainerReport, ExecReport, Exit, Phase, Probe,
+    Process as WireProcess, ProcessText, Program as WireProgram, Refusal, StepReport, runtime::HELPER,
+};
+
+use self::{
+    client::{Client, HELLO, PATIENCE, last_line},
+    command_line::{Dialect, Files},
+    place::Place,
+    process::Init,
+};
+use super::{
+    ContainerJob, Engine, EngineError, Job, Observation, Program, Pruned, StepJob, StepJobKind, Stock,
+    lab::{
+        answer,
+        request::{self, OUTPUT_LIMIT},
+    },
+};
+use crate::{
+    host::{Machine, requirement::program},
+    scenario::model::{Case, Preset, User},
+};
+
+/// All streams of a case together keep at most this many bytes.
+const CASE_OUTPUT: usize = 64 << 20;
+/// What an engine says where it is the config that cannot be had: the runtime refused it, or podman did before it asked.
+const REFUSALS: [&str; 7] = [
+    "OCI runtime",
+    "runc create failed",
+    "crun: ",
+    "container uses ID mappings",
+    // What was made of it died before it could be started, of its own seccomp profile for one: docker's words, and podman's.
+    "cannot start a stopped process",
+    "runc start ",
+    "crun start ",
+];
+/// How long a pid 1 that is ending may take until it has ended.
+const LAST_BREATH: Duration = Duration::from_millis(300);
+
+/// docker or podman on this machine.
+#[derive(Debug)]
+pub(super) struct Driven {
+    dialect: Dialect,
+    client: Client,
+    place: Place,
+}
+
+/// The two of them.
+pub(super) const DOCKER: Driver = Driver(Dialect::Docker);
+/// The two of them.
+pub(super) const PODMAN: Driver = Driver(Dialect::Podman);
+
+/// How one of them is found and started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Driver(Dialect);
+
+impl Driver {
+    fn name(self) -> &'static str {
+        match self.0 {
+            Dialect::Docker => "docker",
+            Dialect::Podman => "podman",
+        }
+    }
+
+    fn client(self) -> Option<Client> {
+        let name = self.name();
+        // podman takes crun where it is installed, and that (1.8) refuses a machine with both versions of control groups.
+        // An ordinary user's knows no control groups here, and runc refuses that.
+        let hybrid = self.0 == Dialect::Podman
+            && rustix::process::geteuid().is_root()
+            && fs::metadata("/sys/fs/cgroup/unified").is_ok()
+            && program("runc").is_some();
+        let options = if hybrid { vec!["--runtime=runc".to_owned()] } else { Vec::new() };
+        Some(Client { name, program: program(name)?, options, version: self.version_format(), hung: Cell::new(false) })
+    }
+
+    /// What is not as it must be, and the command that mends it; asked once.
+    pub(super) fn lacking(self) -> Option<(String, String)> {
+        static DOCKER: OnceLock<Option<(String, String)>> = OnceLock::new();
+        static PODMAN: OnceLock<Option<(String, String)>> = OnceLock::new();
+        let known = if self.0 == Dialect::Docker { &DOCKER } else { &PODMAN };
+        known.get_or_init(|| self.examine()).clone()
+    }
+
+    fn examine(self) -> Option<(String, String)> {
+        let name = self.name();
+        let package = if self.0 == Dialect::Docker { "docker.io" } else { "podman" };
+        let Some(client) = self.client() else {
+            return Some((format!("the engine {name} is not installed"), format!("apt-get install {package}")));
+        };
+        let report = match client.hello() {
+            Ok(report) => report,
+            Err(error) => return Some((error.to_string(), format!("apt-get install --reinstall {package}"))),
+        };
+        match (report.exit, self.0) {
+            (Exit::Code(0), _) => None,
+            (Exit::TimedOut, _) => Some((
+                format!("{name} did not answer within {} s", HELLO.as_secs()),
+                "systemctl restart docker".to_owned(),
+            )),
+            (_, Dialect::Docker) => Some((
+                format!("docker's daemon does not answer: {}", last_line(&report.stderr)),
+                "systemctl start docker, or dockerd &".to_owned(),
+            )),
+            (_, Dialect::Podman) => Some((
+                format!("podman does not work: {}", last_line(&report.stderr)),
+                "podman info tells more".to_owned(),
+            )),
+        }
+    }
+
+    /// What of caplab's it has.
+    pub(super) fn stock(self) -> Result<Stock, EngineError> {
+        let client = self.must_have()?;
+        let containers = stock::containers(&client, self.0)?;
+        let in_use = containers.iter().filter(|one| one.in_use).count();
+        Ok(Stock { containers: containers.len(), in_use, images: stock::images(&client)? })
+    }
+
+    /// Removes what of caplab's no run uses.
+    pub(super) fn prune(self) -> Result<Pruned, EngineError> {
+        let client = self.must_have()?;
+        Ok(Pruned { containers: stock::sweep(&client, self.0)?, images: stock::remove_images(&client)? })
+    }
+
+    /// Its version, as it says it.
+    pub(super) fn version(self) -> Result<String, EngineError> {
+        self.must_have()?.must(&["version", self.version_format()])
+    }
+
+    fn version_format(self) -> &'static str {
+        match self.0 {
+            Dialect::Docker => "--format={{.Server.Version}}",
+            Dialect::Podman => "--format={{.Client.Version}}",
+        }
+    }
+
+    fn must_have(self) -> Result<Client, EngineError> {
+        self.client().ok_or_else(|| EngineError(format!("{} is not installed", self.name())))
+    }
+
+    /// Why a case cannot be put to it.
+    pub(super) fn inexpressible(self, case: &Case, machine: &Machine) -> Option<String> {
+        expressible::inexpressible(self.0, case, machine)
+    }
+
+    /// Starts one; what runs that were killed have left is removed first.
+    pub(super) fn start(self) -> Result<Driven, EngineError> {
+        if let Some((reason, remedy)) = self.lacking() {
+            return Err(EngineError(format!("{reason}: {remedy}")));
+        }
+        let client = self.must_have()?;
+        // Once in a process: its other workers find what it finds.
+        static SWEPT: Mutex<Vec<Dialect>> = Mutex::new(Vec::new());
+        let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if !swept.contains(&self.0) {
+            stock::sweep(&client, self.0)?;
+            swept.push(self.0);
+        }
+        drop(swept);
+        let place = Place::make(&client, self.0)?;
+        Ok(Driven { dialect: self.0, client, place })
+    }
+}
+
+/// A container that runs.
+struct Running {
+    name: String,
+    init: Init,
+}
+
+impl Engine for Driven {
+    fn name(&self) -> &'static str {
+        self.client.name
+    }
+
+    fn observe(&mut self, job: &Job) -> Result<Observation, EngineError> {
+        if self.client.hung.get() {
+            self.client.must_be_there()?;
+        }
+        let taken = self.take(job);
+        let is_made = |state: &ContainerReport| matches!(state, ContainerReport::Running(_));
+        self.remove(job, taken.as_ref().is_ok_and(|report| report.containers.iter().all(is_made)));
+        answer::observation(job, &wire(job), taken?)
+    }
+}
+
+impl Driven {
+    fn take(&mut self, job: &Job) -> Result<CaseReport, EngineError> {
+        if job.sees_fixture() {
+            self.place.make_fixture(&job.fixture)?;
+        }
+        let mut report = CaseReport::default();
+        let mut running = Vec::new();
+        for container in &job.containers {
+            match self.run(container)? {
+                Ok(made) => {
+                    report
+                        .containers
+                        .push(ContainerReport::Running(Box::new(without_own(process::read_init(made.init.pid)))));
+                    running.push(Some(made));
+                }
+                Err(refused) => {
+                    report.containers.push(ContainerReport::Refused(refused));
+                    running.push(None);
+                }
+            }
+        }
+        let mut room = CASE_OUTPUT;
+        while let Some(step) = job.steps.get(report.steps.len()) {
+            let together = self.probes(&job.steps[report.steps.len()..], &running)?;
+            if !together.is_empty() {
+                report.steps.extend(together.into_iter().map(StepReport::Exec));
+                continue;
+            }
+            let limit = (OUTPUT_LIMIT as usize).min(room / 2);
+            let taken = self.step(step, &running, limit)?;
+            if let StepReport::Exec(ExecReport { stdout, stderr, .. }) = &taken {
+                room -= stdout.len() + stderr.len();
+            }
+            report.steps.push(taken);
+        }
+        Ok(report)
+    }
+
+    /// Removes what a case made, whatever came of it.
+    fn remove(&mut self, job: &Job, all_made: bool) {
+        if self.client.hung.get() {
+            // The guard tries, and the next run.
+            self.place.dirty = true;
+            return;
+        }
+        let remove = |names: &[String]| {
+            let flags = ["rm", "--force", "--volumes"].iter().chain(self.dialect.hurry());
+            let arguments: Vec<String> = flags.map(|flag| (*flag).to_owned()).chain(names.iter().cloned()).collect();
+            self.client.call(&arguments, &[], PATIENCE, 4096).is_ok_and(|report| report.exit == Exit::Code(0))
+        };
+        let names: Vec<String> = job.containers.iter().map(|container| self.place.name(&container.name)).collect();
+        // Where one of the names is nobody's podman 4.3 removes none, and says that all went well.
+        let at_once = if all_made { names.len() } else { 1 };
+        let failed = names.chunks(at_once).filter(|names| !remove(names)).count();
+        // A container that was never made is not there to be removed: what counts is that none is left.
+        if failed > 0 {
+            let label = format!("label={}", self.place.label());
+            let left = self.client.must(&["ps", "--all", "--quiet", "--filter", &label]);
+            // The guard tries again.
+            self.place.dirty |= !left.is_ok_and(|names| names.is_empty());
+        }
+        self.place.remove_fixture();
+    }
+
+    /// Makes a container. The outer error is the engine's, the inner one what was asked for could not be.
+    fn run(&self, job: &ContainerJob) -> Result<Result<Running, Refusal>, EngineError> {
+        let image = image::ensure(&self.client, &job.root, self.place.dir())?;
+        let name = self.place.name(&job.name);
+        let mut arguments = vec!["run".to_owned(), "--detach".to_owned(), format!("--name={name}")];
+        arguments.push(format!("--label={}", self.place.label()));
+        let foreign = self.dialect == Dialect::Podman && job.asked.preset == Preset::Docker;
+        let own_profile = (foreign || job.asked.seccomp_profile.is_some()) && !job.asked.privileged;
+        let seccomp = match job.seccomp_profile.as_ref().filter(|_| own_profile) {
+            Some(text) => Some(self.write("seccomp.json", text)?),
+            None => None,
+        };
+        let mut environment = Vec::new();
+        if foreign && let Some(text) = command_line::containers_conf(&job.spec, &added(job)) {
+            environment.push(("CONTAINERS_CONF", self.write("containers.conf", &text)?.display().to_string()));
+        }
+        let (fixture, helper) = (self.place.fixture(), self.place.dir().join("helper"));
+        let named = |container: &str| self.place.name(container);
+        let files = Files { fixture: &fixture, helper: &helper, seccomp: seccomp.as_deref(), name: &named };
+        arguments.extend(command_line::create(self.dialect, job, &files));
+        arguments.push(image);
+        let (_, program) = request::init(job)?;
+        arguments.extend(args(&program)?);
+        let report = self.client.call(&arguments, &environment, PATIENCE, 64 << 10)?;
+        if report.exit != Exit::Code(0) {
+            let detail = last_line(&report.stderr);
+            // Anything else is the engine's own trouble: no container is refused by a full disk.
+            if !REFUSALS.iter().any(|words| detail.contains(words)) {
+                return Err(self.client.failed(&arguments, &report));
+            }
+            return Ok(Err(self.refusal("run", detail)));
+        }
+        let pid = self.client.must(&["inspect", "--format", "{{.State.Pid}}", &name])?;
+        let pid = pid.parse().map_err(|_| EngineError(format!("{} inspect: no pid but {pid:?}", self.client.name)))?;
+        let init = Init::find(pid).map_err(|error| {
+            EngineError(format!("container {} had ended before it could be looked at: {error}", job.name))
+        })?;
+        Ok(Ok(Running { name, init }))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf, EngineError> {
+        let path = self.place.dir().join(name);
+        fs::write(&path, text).map_err(|error| EngineError(format!("{}: {error}", path.display())))?;
+        Ok(path)
+    }
+
+    fn refusal(&self, verb: &str, detail: String) -> Refusal {
+        Refusal { phase: Phase::Runtime, call: format!("{} {verb}", self.client.name), errno: 0, detail }
+    }
+
+    fn step(&self, step: &StepJob, running: &[Option<Running>], limit: usize) -> Result<StepReport, EngineError> {
+        let find =
+            |container: usize| running.get(container).and_then(Option::as_ref).filter(|made| made.init.is_alive());
+        let not_running = |container: usize| StepReport::NotRunning { container: container as u16 };
+        Ok(match &step.kind {
+            StepJobKind::Exec { container, process, as_user, program } => {
+                let Some(made) = find(*container) else {
+                    return Ok(not_running(*container));
+                };
+                let mut arguments = command_line::exec(as_user.as_ref());
+                arguments.push(made.name.clone());
+                arguments.extend(args(&match program {
+                    // One through a runtime of the fixture host is another engine's (`Kind::inexpressible`).
+                    Program::Args | Program::Through(..) => {
+                        WireProgram::Command(process.args().clone().unwrap_or_default())
+                    }
+                    Program::Probe(probe) => WireProgram::Probe(probe.clone()),
+                    Program::Inspect => WireProgram::Inspect,
+                })?);
+                let report = self.client.call(&arguments, &[], step.timeout, limit)?;
+                if report.exit == Exit::TimedOut {
+                    self.client.must_be_there()?;
+                }
+                match self.complaint(&report) {
+                    _ if made.init.ends_within(if report.exit == Exit::Code(0) {
+                        Duration::ZERO
+                    } else {
+                        LAST_BREATH
+                    }) && matches!(report.exit, Exit::Code(125..=137 | 255)) =>
+                    {
+                        not_running(*container)
+                    }
+                    Some(detail) => StepReport::Refused(self.refusal("exec", detail)),
+                    None => StepReport::Exec(describe(program, report, made.init.pid)),
+                }
+            }
+            StepJobKind::HostProcess { container } => match find(*container) {
+                Some(made) => {
+                    StepReport::Process(process::lineage(made.init.pid).into_iter().map(without_own).collect())
+                }
+                None => not_running(*container),
+            },
+            StepJobKind::HostFile { path } => match self.place.look(path, limit) {
+                Ok(file) => StepReport::File(file),
+                Err(error) => StepReport::Refused(Refusal {
+                    phase: Phase::Plumbing,
+                    call: "openat2".to_owned(),
+                    errno: error.raw_os_error(),
+                    detail: path.clone(),
+                }),
+            },
+        })
+    }
+
+    /// The probes that the next steps are, where they are of one user in one container: an `exec` takes longer than all of them.
+    /// Empty where there is no more than one, or where it did not go well: then each is taken alone, and says itself what is wrong.
+    fn probes(&self, steps: &[StepJob], running: &[Option<Running>]) -> Result<Vec<ExecReport>, EngineError> {
+        let batch: Vec<_> = steps.iter().map_while(|step| Some((step, probe(step)?))).collect();
+        let Some((_, (container, as_user, _))) = batch.first().copied() else { return Ok(Vec::new()) };
+        let batch: Vec<_> =
+            batch.iter().take_while(|(_, (within, user, _))| (*within, *user) == (container, as_user)).collect();
+        let made = running.get(container).and_then(Option::as_ref).filter(|made| made.init.is_alive());
+        let (Some(made), 2..) = (made, batch.len()) else { return Ok(Vec::new()) };
+        let mut arguments = command_line::exec(as_user);
+        arguments.extend([made.name.clone(), HELPER.to_owned(), "probes".to_owned()]);
+        for (_, (.., probe)) in &batch {
+            arguments.push(probe.to_hex().map_err(|malformed| EngineError(format!("the probe: {malformed}")))?);
+        }
+        let timeout = batch.iter().map(|(step, _)| step.timeout).max().unwrap_or(PATIENCE);
+        let report = self.client.call(&arguments, &[], timeout, OUTPUT_LIMIT as usize)?;
+        let reports = match report.exit {
+            Exit::Code(0) => postcard::from_bytes::<Vec<ExecReport>>(&report.stdout).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        Ok(if reports.len() == batch.len() { reports } else { Vec::new() })
+    }
+
+    /// What the engine itself says in the place of a process that it could not execute.
+    fn complaint(&self, report: &ExecReport) -> Option<String> {
+        if !matches!(report.exit, Exit::Code(125..=127 | 255)) {
+            return None;
+        }
+        let begins: &[&str] = match self.dialect {
+            Dialect::Docker => &["OCI runtime exec failed", "Error response from daemon", "Error: "],
+            Dialect::Podman => &["Error: "],
+        };
+        let said = [&report.stderr, &report.stdout].map(|stream| last_line(stream));
+        said.into_iter().find(|line| begins.iter().any(|words| line.starts_with(words)))
+    }
+}
+
+/// The container, the user and the probe of a step that is one, and may be taken with others.
+fn probe(step: &StepJob) -> Option<(usize, Option<&User>, &Probe)> {
+    match &step.kind {
+        StepJobKind::Exec { container, as_user, program: Program::Probe(probe), .. } if !probe.counts() => {
+            Some((*container, as_user.as_ref(), probe))
+        }
+        _ => None,
+    }
+}
+
+/// What its author added to a container's capabilities.
+fn added(job: &ContainerJob) -> Vec<String> {
+    job.asked.cap_add.named.union(job.asked.altered.lifted).names()
+}
+
+fn args(program: &WireProgram) -> Result<Vec<String>, EngineError> {
+    program.args(HELPER).map_err(|malformed| EngineError(format!("the probe: {malformed}")))
+}
+
+/// A signal is handed on as a shell does, 128 and its number; and what describes itself does not know which namespaces are the
+/// host's.
+fn describe(program: &Program, mut report: ExecReport, init: u32) -> ExecReport {
+    report.exit = match report.exit {
+        Exit::Code(code @ 129..=192) => Exit::Signal(code - 128),
+        other => other,
+    };
+    if matches!((program, report.exit), (Program::Inspect, Exit::Code(0)))
+        && let Ok(mut text) = postcard::from_bytes::<ProcessText>(&report.stdout)
+    {
+        text.host_namespaces = process::host_namespaces();
+        let of_init = |file: &str| fs::read_to_string(format!("/proc/{init}/{file}")).unwrap_or_default();
+        if text.with_init(&of_init("status"), &of_init("cgroup")) {
+            text.resources = process::resources_inside(&text, init);
+        }
+        report.stdout = postcard::to_allocvec(&without_own(text)).unwrap_or(report.stdout);
+    }
+    report
+}
+
+/// Mounts that are the engine's own and no config's: the helper, and the files and control groups that both put into every
+/// container.
+fn without_own(mut text: ProcessText) -> ProcessText {
+    let own = [HELPER, "/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/run/.containerenv"];
+    let is_own = |line: &&str| {
+        line.split(' ').nth(4).is_some_and(|target| {
+            own.contains(&target) || target == "/sys/fs/cgroup" || target.starts_with("/sys/fs/cgroup/")
+        })
+    };
+    let kept: Vec<&str> = text.mountinfo.lines().filter(|line| !is_own(line)).collect();
+    text.mountinfo = kept.join("\n");
+    text
+}
+
+/// The case in the words of whoever understands reports: of the containers no more than their names.
+fn wire(job: &Job) -> WireCase {
+    let containers = job.containers.iter().map(|container| WireContainer {
+        name: container.name.clone(),
+        namespaces: 0,
+        joins: Vec::new(),
+        uid_map: Vec::new(),
+        gid_map: Vec::new(),
+        engine: None,
+        devices: None,
+        limits: Vec::new(),
+        hierarchies: Vec::new(),
+        setup: Vec::new(),
+        bundle: None,
+        init: WireProcess { ops: Vec::new(), program: WireProgram::Pause, env: Vec::new(), document: None },
+    });
+    WireCase { containers: containers.collect(), ..WireCase::default() }
+}

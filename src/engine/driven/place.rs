@@ -1,0 +1,212 @@
+//! What an engine needs as files of the real machine, the helper and the fixture host, and who removes all of a run's when
+//! caplab is killed.
+
+use std::{
+    fs, io,
+    io::Write,
+    os::unix::{
+        fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use caplab_init::wire::{FileReport, FixtureEntry, FixtureKind};
+use rustix::fs::{Mode, OFlags, ResolveFlags, StatVfsMountFlags, openat2, statvfs};
+
+use super::{client::Client, command_line::Dialect};
+use crate::engine::{EngineError, lab::helper};
+
+/// The label that every container of caplab's carries; its value says whose it is: [`owner`].
+pub(super) const LABEL: &str = "caplab.owner";
+/// How the folders of all runs begin.
+const PREFIX: &str = "caplab-engine-";
+
+/// Waits for the end of whoever holds the other end of its standard input. Where that was not the orderly one, what the engine
+/// still runs is removed: three times, since a call may be under way, and each for a bounded time, since it may hang. `$1` the label, `$2` the folder, `$3` how `rm` is told not
+/// to wait, the rest the engine's command.
+const GUARD: &str = r#"label=$1 dir=$2 hurry=$3; shift 3
+read -r word
+if [ "$word" != done ]; then
+    for pause in 0 1 2; do
+        sleep "$pause"
+        ids=$(timeout -k 1 20 "$@" ps --all --quiet --filter "label=$label")
+        [ -z "$ids" ] || timeout -k 1 20 "$@" rm --force --volumes $hurry $ids
+    done
+fi
+rm -rf -- "$dir""#;
+
+/// A folder of this run and its guard.
+#[derive(Debug)]
+pub(super) struct Place {
+    dir: PathBuf,
+    owner: String,
+    guard: Child,
+    /// Something may still run: the guard is not told that all is done.
+    pub(super) dirty: bool,
+}
+
+impl Place {
+    /// Makes the folder with the helper in it, and starts the guard.
+    pub(super) fn make(client: &Client, dialect: Dialect) -> Result<Self, EngineError> {
+        let failed =
+            |what: &str, error: io::Error| EngineError(format!("a folder for {}: {what}: {error}", client.name));
+        let owner = owner();
+        let above = above().map_err(|error| failed("looking for a place", error))?;
+        let made = tempfile::Builder::new()
+            .prefix(&format!("{PREFIX}{owner}-"))
+            .permissions(fs::Permissions::from_mode(0o711))
+            .tempdir_in(&above)
+            .map_err(|error| failed(&above.display().to_string(), error))?;
+        let helper = made.path().join("helper");
+        fs::write(&helper, helper::binary()).map_err(|error| failed("the helper", error))?;
+        fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).map_err(|error| failed("the helper", error))?;
+        let label = format!("{LABEL}={owner}");
+        let guard = Command::new("/bin/sh")
+            .args(["-c", GUARD, "caplab-guard", &label])
+            .arg(made.path())
+            .arg(dialect.hurry().join(" "))
+            .arg(&client.program)
+            .args(&client.options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Ctrl-C is meant for caplab; the guard sees that it is gone.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| failed("/bin/sh", error))?;
+        Ok(Self { dir: made.keep(), owner, guard, dirty: false })
+    }
+
+    /// The folder.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// `caplab.owner=…`.
+    pub(super) fn label(&self) -> String {
+        format!("{LABEL}={}", self.owner)
+    }
+
+    /// A name for a container, which nobody else has: the folder's is unique.
+    pub(super) fn name(&self, container: &str) -> String {
+        format!("{}-{container}", self.dir.file_name().unwrap_or_default().to_string_lossy())
+    }
+
+    /// Where the fixture host lies.
+    pub(super) fn fixture(&self) -> PathBuf {
+        self.dir.join("host")
+    }
+
+    /// Makes the fixture host.
+    pub(super) fn make_fixture(&self, entries: &[FixtureEntry]) -> Result<(), EngineError> {
+        let root = self.fixture();
+        let make = |path: &Path, entry: Option<&FixtureEntry>| -> io::Result<()> {
+            match entry.map(|entry| &entry.kind) {
+                None | Some(FixtureKind::Dir) => fs::DirBuilder::new().mode(0o700).create(path)?,
+                // A case with one is another engine's (expressible.rs).
+                Some(FixtureKind::Socket) => return Err(io::ErrorKind::Unsupported.into()),
+                Some(FixtureKind::File(content)) => {
+                    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)?;
+                }
+            }
+            let (uid, gid, mode) = entry.map_or((0, 0, 0o755), |entry| (entry.uid, entry.gid, entry.mode));
+            chown(path, Some(uid), Some(gid))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        };
+        let failed = |path: &str, error: io::Error| EngineError(format!("the fixture host's {path}: {error}"));
+        make(&root, None).map_err(|error| failed("/", error))?;
+        for entry in entries {
+            let path = root.join(entry.path.trim_start_matches('/'));
+            make(&path, Some(entry)).map_err(|error| failed(&entry.path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes it, with whatever containers have put there.
+    pub(super) fn remove_fixture(&self) {
+        // Links are not followed. What cannot be removed now goes with the folder.
+        fs::remove_dir_all(self.fixture()).ok();
+    }
+
+    /// What a file of the fixture host is now.
+    pub(super) fn look(&self, path: &str, limit: usize) -> Result<FileReport, rustix::io::Errno> {
+        let root = rustix::fs::open(self.fixture(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        // A container may have put links there: they are followed as the fixture host's, never as the machine's.
+        let open = |how: OFlags| {
+            let how = how | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            openat2(&root, path.trim_start_matches('/'), how, Mode::empty(), ResolveFlags::IN_ROOT)
+        };
+        let handle = match open(OFlags::PATH) {
+            Err(rustix::io::Errno::NOENT) => {
+                return Ok(FileReport { exists: false, mode: 0, uid: 0, gid: 0, content: Vec::new() });
+            }
+            opened => opened?,
+        };
+        let status = rustix::fs::fstat(&handle)?;
+        let mut content = Vec::new();
+        if rustix::fs::FileType::from_raw_mode(status.st_mode) == rustix::fs::FileType::RegularFile {
+            let file = fs::File::from(open(OFlags::RDONLY)?);
+            io::Read::read_to_end(&mut io::Read::take(file, limit as u64), &mut content)
+                .map_err(|_| rustix::io::Errno::IO)?;
+        }
+        Ok(FileReport { exists: true, mode: status.st_mode & 0o7777, uid: status.st_uid, gid: status.st_gid, content })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(mut told) = self.guard.stdin.take()
+            && !self.dirty
+        {
+            // A guard that was killed leaves the folder to the next run.
+            told.write_all(b"done\n").ok();
+        }
+        if !self.dirty {
+            self.guard.wait().ok();
+        }
+    }
+}
+
+/// A folder of this machine in which owners, modes, devices and set-uid mean what they say.
+fn above() -> io::Result<PathBuf> {
+    let candidates = [std::env::temp_dir(), "/var/tmp".into(), "/tmp".into(), "/run".into()];
+    let hindering =
+        StatVfsMountFlags::NOSUID | StatVfsMountFlags::NODEV | StatVfsMountFlags::NOEXEC | StatVfsMountFlags::RDONLY;
+    let fit = |dir: &PathBuf| statvfs(dir).is_ok_and(|about| !about.f_flag.intersects(hindering));
+    candidates.into_iter().find(fit).ok_or_else(|| {
+        io::Error::other(
+            "TMPDIR, /var/tmp, /tmp and /run are each mounted nosuid, nodev, noexec or read-only; set TMPDIR",
+        )
+    })
+}
+
+/// Who this process is as long as the machine runs: its pid and when it was started, proc_pid_stat(5) field 22.
+fn owner() -> String {
+    let pid = std::process::id();
+    format!("{pid}.{}", started(&pid.to_string()).unwrap_or_default())
+}
+
+fn started(pid: &str) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
+}
+
+/// Whether who carries this value still runs.
+pub(super) fn is_alive(owner: &str) -> bool {
+    owner.split_once('.').is_some_and(|(pid, start)| started(pid).is_some_and(|seen| seen == start))
+}
+
+/// The folders of runs that are no more.
+pub(super) fn abandoned() -> Vec<PathBuf> {
+    let Ok(above) = above() else { return Vec::new() };
+    let entries = fs::read_dir(above).into_iter().flatten().flatten();
+    let is_abandoned = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('-')).map(|(owner, _)| owner.to_owned());
+        owner.is_some_and(|owner| !is_alive(&owner))
+    };
+    entries.map(|entry| entry.path()).filter(is_abandoned).collect()
+}

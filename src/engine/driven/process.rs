@@ -1,0 +1,142 @@
+//! Processes of containers, as this machine's /proc shows them.
+
+use std::{
+    fs,
+    io::{self, Read, Seek},
+    thread,
+    time::{Duration, Instant},
+};
+
+use caplab_init::wire::ProcessText;
+
+use crate::host::controllers;
+
+/// The names of a process's namespaces in /proc/PID/ns that say where it is (not where its children will be).
+const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
+
+/// How long a runtime may take from saying that it has started a container to executing its command.
+const EXECVE: Duration = Duration::from_secs(10);
+
+/// The pid 1 of a container.
+pub(super) struct Init {
+    /// As this machine numbers it.
+    pub(super) pid: u32,
+    /// /proc/PID/status, opened once: of another process with the same number it says nothing.
+    status: fs::File,
+}
+
+impl Init {
+    /// Finds it, and waits until it has become the container's command.
+    ///
+    /// # Errors
+    /// ESRCH where it has ended by then.
+    pub(super) fn find(pid: u32) -> io::Result<Self> {
+        let init = Self { pid, status: fs::File::open(format!("/proc/{pid}/status"))? };
+        let until = Instant::now() + EXECVE;
+        while !init.is_executed()? {
+            if Instant::now() > until {
+                return Err(io::Error::other("its command was not executed within 10 s"));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(init)
+    }
+
+    /// Until execve(2) it is the runtime: a copy of runc or crun in memory, or the file. The new memory gets its arguments only
+    /// after the new credentials are in force (fs/exec.c begin_new_exec, then binfmt_elf.c create_elf_tables).
+    fn is_executed(&self) -> io::Result<bool> {
+        if !self.is_alive() {
+            return Err(io::Error::from_raw_os_error(nix::libc::ESRCH));
+        }
+        let program = fs::read_link(format!("/proc/{}/exe", self.pid))?;
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        let is_runtime = ["runc", "crun"].iter().any(|runtime| name.contains(runtime)) || name == "exe";
+        Ok(!is_runtime && !fs::read(format!("/proc/{}/cmdline", self.pid))?.is_empty())
+    }
+
+    /// Whether it runs.
+    pub(super) fn is_alive(&self) -> bool {
+        let mut text = String::new();
+        let mut status = &self.status;
+        let read = status.rewind().and_then(|()| status.read_to_string(&mut text));
+        read.is_ok() && !text.lines().any(|line| line.starts_with("State:\tZ") || line.starts_with("State:\tX"))
+    }
+
+    /// Whether it ends within this time. With it the kernel kills everybody in its pid namespace.
+    pub(super) fn ends_within(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while self.is_alive() {
+            if Instant::now() > until {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+}
+
+/// What /proc says about a process. A file that cannot be read is left empty: who understands it says which one is missed.
+pub(super) fn read(pid: u32) -> ProcessText {
+    let text = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    ProcessText {
+        status: text("status"),
+        uid_map: text("uid_map"),
+        gid_map: text("gid_map"),
+        mountinfo: text("mountinfo"),
+        limits: text("limits"),
+        cmdline: fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default(),
+        namespaces: namespaces(&pid.to_string()),
+        host_namespaces: host_namespaces(),
+        ..ProcessText::default()
+    }
+}
+
+/// The same of a container's pid 1, and the limits of its control groups.
+pub(super) fn read_init(pid: u32) -> ProcessText {
+    let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    ProcessText { resources: resources(&cgroup), ..read(pid) }
+}
+
+/// The limits of the groups that a process is in, by its /proc/PID/cgroup.
+fn resources(cgroup: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for hierarchy in controllers().hierarchies(|_| true) {
+        let directory = hierarchy.directory(cgroup);
+        for name in &hierarchy.files {
+            let text = directory.as_ref().and_then(|directory| fs::read_to_string(format!("{directory}/{name}")).ok());
+            found.push((name.clone(), text.unwrap_or_default()));
+        }
+    }
+    found
+}
+
+/// The same of a process that has described itself in the container of this pid 1.
+pub(super) fn resources_inside(text: &ProcessText, init: u32) -> Vec<(String, String)> {
+    let outside = fs::read_to_string(format!("/proc/{init}/cgroup")).unwrap_or_default();
+    let hierarchies = controllers().hierarchies(|_| true);
+    let lines = hierarchies.iter().filter_map(|one| one.as_the_host(&text.cgroup, &text.init_cgroup, &outside));
+    resources(&lines.collect::<String>())
+}
+
+/// The host's namespaces: this process's.
+pub(super) fn host_namespaces() -> Vec<(String, String)> {
+    namespaces("self")
+}
+
+fn namespaces(pid: &str) -> Vec<(String, String)> {
+    let identity = |name: &str| Some(fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()?.to_str()?.to_owned());
+    NAMESPACES.into_iter().filter_map(|name| Some((name.to_owned(), identity(name)?))).collect()
+}
+
+/// A process and its ancestors up to the machine's pid 1. Of who has more capabilities than this process the kernel tells no
+/// namespaces (ptrace(2), PTRACE_MODE_READ); its command it tells to everybody.
+pub(super) fn lineage(pid: u32) -> Vec<ProcessText> {
+    let mut all = Vec::new();
+    let mut next = Some(pid);
+    while let Some(pid) = next.filter(|pid| *pid > 0) {
+        let seen = read(pid);
+        next = seen.status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
+        all.push(seen);
+    }
+    all
+}

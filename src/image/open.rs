@@ -1,0 +1,19 @@
+//! An image beside a scenario, whichever of the three it is.
+
+use super::{Config, Folder, Image, Laid, MAX_UNPACKED, archive::Saved, folder::Found, layout};
+
+/// Reads the image at a path of a folder: an OCI layout, an archive of `docker save`, or a folder that is a root file system.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn open(beside: &Folder, name: &str) -> Result<Image, String> {
+    match beside.open(name)? {
+        Found::File(file) => layout::image(&Saved::open(file)?),
+        Found::Folder(folder) if folder.has("oci-layout") => layout::image(&folder),
+        Found::Folder(folder) => {
+            let mut image = Image::default();
+            folder.lay(&mut image, &Laid { at: "", owner: (0, 0), mode: None }, &mut MAX_UNPACKED.clone())?;
+            image.finished(Config::default())
+        }
+    }
+}

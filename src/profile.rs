@@ -1,0 +1,215 @@
+//! A seccomp profile in docker's JSON format: the text, and what it says.
+
+use std::fmt;
+
+use oci_spec::runtime::{Arch, LinuxSeccompAction, LinuxSeccompArg};
+use serde::{Deserialize, Deserializer};
+
+use crate::capability::Capability;
+
+/// A profile that an author brings, `security_opt: ["seccomp=FILE"]`.
+#[derive(Debug)]
+pub struct ProfileFile {
+    /// The file, as the author names it.
+    pub name: String,
+    /// The whole of it, which is what docker and podman are given.
+    pub text: String,
+    /// What it says.
+    pub profile: Profile,
+}
+
+/// moby, profiles/seccomp/seccomp.go `Seccomp`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Profile {
+    pub(crate) default_action: LinuxSeccompAction,
+    #[serde(default)]
+    pub(crate) default_errno_ret: Option<u32>,
+    /// The old way to name machines; not beside `archMap`.
+    #[serde(default)]
+    pub(crate) architectures: Vec<Arch>,
+    #[serde(default)]
+    pub(crate) arch_map: Vec<Architectures>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) syscalls: Vec<Rule>,
+}
+
+/// A machine and what else it can execute.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Architectures {
+    pub(crate) architecture: Arch,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) sub_architectures: Vec<Arch>,
+}
+
+/// One rule: what is done about these calls, under these conditions.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Rule {
+    /// The old way to name one call; not beside `names`.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) names: Vec<String>,
+    pub(crate) action: LinuxSeccompAction,
+    #[serde(default)]
+    pub(crate) errno_ret: Option<u32>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) args: Vec<LinuxSeccompArg>,
+    #[serde(default)]
+    pub(crate) includes: Filter,
+    #[serde(default)]
+    pub(crate) excludes: Filter,
+    #[serde(default, rename = "comment")]
+    _comment: Option<String>,
+}
+
+/// When a rule is, or is not, one of the container's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Filter {
+    #[serde(default)]
+    pub(crate) caps: Vec<String>,
+    #[serde(default)]
+    pub(crate) arches: Vec<String>,
+    #[serde(default)]
+    pub(crate) min_kernel: Option<String>,
+}
+
+/// Go writes a list that is not there as `null`, and old profiles are full of them.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
+/// What is wrong with a profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Invalid(String);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Profile {
+    /// Reads one that an author brings. docker passes over what it does not know, and a rule that is passed over is a claim that was
+    /// not tested: here it is refused. So is what docker and podman do not do alike.
+    pub(crate) fn read(text: &str) -> Result<Self, Invalid> {
+        let profile: Self = serde_json::from_str(text)
+            .map_err(|error| Invalid(if error.is_data() { error.to_string() } else { format!("not JSON: {error}") }))?;
+        profile.check().map_err(Invalid)?;
+        Ok(profile)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !self.architectures.is_empty() && !self.arch_map.is_empty() {
+            return Err("both `architectures` and `archMap`, which docker and podman refuse".to_owned());
+        }
+        // 1 is EPERM, what both say where nothing is said.
+        if self.default_errno_ret.is_some_and(|errno| errno != 1) {
+            return Err(
+                "`defaultErrnoRet`, which docker 20.10 passes over and podman does not: say it with `errnoRet` of rules"
+                    .to_owned(),
+            );
+        }
+        action(self.default_action)?;
+        for (index, rule) in self.syscalls.iter().enumerate() {
+            rule.check().map_err(|what| format!("rule {} of `syscalls`: {what}", index + 1))?;
+        }
+        Ok(())
+    }
+}
+
+impl Rule {
+    fn check(&self) -> Result<(), String> {
+        match (&self.name, self.names.as_slice()) {
+            (Some(_), [_, ..]) => return Err("both `name` and `names`, which docker and podman refuse".to_owned()),
+            (None, []) => return Err("it names no call".to_owned()),
+            _ => {}
+        }
+        if self.calls().any(|name| !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')) {
+            return Err("a name that no system call can have".to_owned());
+        }
+        action(self.action)?;
+        if self.errno_ret.is_some_and(|errno| errno > 4095) {
+            return Err("`errnoRet` is beyond every errno (4095)".to_owned());
+        }
+        if let Some(arg) = self.args.iter().find(|arg| arg.index() > 5) {
+            return Err(format!("a system call has the arguments 0 to 5, none of index {}", arg.index()));
+        }
+        for filter in [&self.includes, &self.excludes] {
+            if let Some(name) = filter.caps.iter().find(|name| Capability::from_name(name).is_none()) {
+                return Err(format!("no capability `{name}`"));
+            }
+        }
+        if self.excludes.min_kernel.is_some() {
+            return Err("`minKernel` of `excludes`, which is not supported yet".to_owned());
+        }
+        let version = self.includes.min_kernel.as_deref();
+        if let Some(text) = version.filter(|text| version_of(text).is_none()) {
+            return Err(format!("`minKernel` is a version like 4.8, not `{text}`"));
+        }
+        Ok(())
+    }
+
+    /// The calls it is about, under whichever key.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = &String> {
+        self.name.iter().chain(&self.names)
+    }
+}
+
+fn action(action: LinuxSeccompAction) -> Result<(), String> {
+    match action {
+        LinuxSeccompAction::ScmpActNotify => Err("SCMP_ACT_NOTIFY, which is not supported yet".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// `4.8`.
+pub(crate) fn version_of(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Profile::read(text).map(|_| ()).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn what_docker_reads_is_read() {
+        let old = r#"{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],
+            "syscalls":[{"name":"mkdir","action":"SCMP_ACT_ERRNO","args":null,"comment":"so"}]}"#;
+        let profile = Profile::read(old).expect("read");
+        assert_eq!(profile.syscalls[0].calls().collect::<Vec<_>>(), ["mkdir"]);
+        assert!(Profile::read(r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":null}"#).is_ok());
+    }
+
+    #[test]
+    fn what_would_be_passed_over_is_refused() {
+        let rule = |rule: &str| refused(&format!(r#"{{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{rule}]}}"#));
+        for (said, part) in [
+            (refused("{}"), "missing field `defaultAction`"),
+            (refused("[]"), "invalid"),
+            (refused(r#"{"defaultAction":"SCMP_ACT_ALLOW","flags":[]}"#), "unknown field `flags`"),
+            (refused(r#"{"defaultAction":"ALLOW"}"#), "unknown variant `ALLOW`"),
+            (refused(r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38}"#), "defaultErrnoRet"),
+            (rule(r#"{"names":[],"action":"SCMP_ACT_ERRNO"}"#), "rule 1 of `syscalls`: it names no call"),
+            (rule(r#"{"name":"a","names":["b"],"action":"SCMP_ACT_ERRNO"}"#), "both `name` and `names`"),
+            (rule(r#"{"names":["a"],"action":"SCMP_ACT_NOTIFY"}"#), "SCMP_ACT_NOTIFY"),
+            (rule(r#"{"names":["a b"],"action":"SCMP_ACT_ERRNO"}"#), "no system call can have"),
+            (rule(r#"{"names":["a"],"action":"SCMP_ACT_ERRNO","errnoRet":4096}"#), "beyond every errno"),
+            (rule(r#"{"names":["a"],"action":"SCMP_ACT_ERRNO","excludes":{"caps":["CAP_X"]}}"#), "no capability"),
+            (
+                rule(r#"{"names":["a"],"action":"SCMP_ACT_ERRNO","args":[{"index":6,"value":0,"op":"SCMP_CMP_EQ"}]}"#),
+                "index 6",
+            ),
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+}

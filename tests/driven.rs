@@ -1,0 +1,316 @@
+//! docker and podman as engines: the same pictures as the native engine's, and what goes wrong goes wrong in words, with
+//! nothing left and nothing of the user's touched.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, sleep},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+const ENGINES: [&str; 2] = ["podman", "docker"];
+
+fn caplab(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_caplab"));
+    // Of a skip that could be avoided the tests judge themselves.
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env("CI", "true").env_remove("CAPLAB_MUST_RUN");
+    command
+}
+
+fn document(output: &Output) -> Value {
+    let said = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("no document ({error}): {said}"))
+}
+
+/// Whether an engine is there; where not, the test says so and is over. Must it run, it fails.
+fn there(engine: &str) -> bool {
+    let listed = document(&caplab(&["engine", "list", "--format", "json"]).output().expect("caplab starts"));
+    let row = listed["engines"].as_array().expect("rows").iter().find(|row| row["engine"] == engine).expect("a row");
+    let is_root = nix::unistd::geteuid().is_root();
+    let there = is_root && row["lacking"].is_null();
+    // An ordinary user's engines are not driven, whatever is installed.
+    assert!(there || !is_root || std::env::var_os("CAPLAB_MUST_RUN").is_none(), "needs root and {engine}: {row}");
+    if !there {
+        println!("not run: needs root and {engine}: {}", row["lacking"]);
+    }
+    there
+}
+
+/// What an engine says.
+fn ask(engine: &str, arguments: &[&str]) -> String {
+    let output = Command::new(engine).args(arguments).output().expect("the engine starts");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Containers of caplab's whose run is a child of this process or is over.
+fn left(engine: &str, of: u32) -> String {
+    let format = if engine == "docker" { "{{.Label \"caplab.owner\"}}" } else { "{{index .Labels \"caplab.owner\"}}" };
+    let owners = ask(engine, &["ps", "--all", "--filter", "label=caplab.owner", "--format", format]);
+    owners.lines().filter(|owner| owner.starts_with(&format!("{of}."))).collect()
+}
+
+/// Folders of a run.
+fn folders(of: u32) -> Vec<String> {
+    let begin = format!("caplab-engine-{of}.");
+    let everywhere = ["/tmp", "/var/tmp", "/run"].into_iter().flat_map(|dir| fs::read_dir(dir).into_iter().flatten());
+    everywhere.flatten().map(|entry| entry.path().display().to_string()).filter(|path| path.contains(&begin)).collect()
+}
+
+/// Waits until something is true.
+fn within(time: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+    let until = Instant::now() + time;
+    while !is_so() {
+        if Instant::now() > until {
+            return false;
+        }
+        sleep(Duration::from_millis(200));
+    }
+    true
+}
+
+const SOME: [&str; 6] = [
+    "capabilities/docker-default-set-by-name",
+    "mounts/user-may-not-write-shadow",
+    "namespaces/a-command-that-is-not-there",
+    "seccomp/docker-closes-user-namespaces",
+    "users/exec-as-another-user",
+    "users/supplementary-groups",
+];
+
+#[test]
+fn the_same_pictures_and_nothing_is_left() {
+    for engine in ENGINES.into_iter().filter(|engine| there(engine)) {
+        let run = caplab(&[&["run", "--deny-skip", "--engine", engine][..], &SOME].concat())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("caplab starts");
+        let id = run.id();
+        let output = run.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(0), "{engine}\n{}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!((left(engine, id), folders(id)), (String::new(), Vec::new()), "{engine}");
+    }
+}
+
+#[test]
+fn two_runs_at_once_do_not_meet() {
+    for engine in ENGINES.into_iter().filter(|engine| there(engine)) {
+        let start = || -> Child {
+            caplab(&["run", "--engine", engine, "users/supplementary-groups", "users/exec-as-another-user"])
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("caplab starts")
+        };
+        for run in [start(), start()] {
+            let output = run.wait_with_output().expect("it ends");
+            assert_eq!(output.status.code(), Some(0), "{engine}\n{}", String::from_utf8_lossy(&output.stdout));
+        }
+    }
+}
+
+#[test]
+fn a_killed_run_is_cleaned_up_after() {
+    for engine in ENGINES.into_iter().filter(|engine| there(engine)) {
+        for moment in [600, 1100, 1900] {
+            let mut run = caplab(&["run", "--engine", engine, "users", "seccomp"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("caplab starts");
+            sleep(Duration::from_millis(moment));
+            run.kill().expect("it runs");
+            run.wait().expect("it ends");
+            let gone =
+                within(Duration::from_secs(40), || left(engine, run.id()).is_empty() && folders(run.id()).is_empty());
+            assert!(gone, "{engine} after {moment} ms: {} {:?}", left(engine, run.id()), folders(run.id()));
+        }
+    }
+}
+
+#[test]
+fn what_is_the_users_own_stays() {
+    for engine in ENGINES.into_iter().filter(|engine| there(engine)) {
+        let first = caplab(&["run", "--engine", engine, "users/exec-as-another-user"]).output().expect("caplab starts");
+        assert!(first.status.success());
+        let image =
+            ask(engine, &["images", "--filter", "reference=caplab-root", "--format", "{{.Repository}}:{{.Tag}}"]);
+        let image = image.lines().next().expect("an image").to_owned();
+        // Of the scenario's name, made of caplab's own image: as bad as it gets.
+        ask(engine, &["rm", "--force", "box"]);
+        ask(engine, &["create", "--name", "box", "--network", "none", &image, "/never"]);
+        let second = caplab(&["run", "--engine", engine, "users/run-as-6667-has"]).output().expect("caplab starts");
+        assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stdout));
+        let pruned = caplab(&["engine", "prune"]).output().expect("caplab starts");
+        assert!(pruned.status.success());
+        let still = ask(engine, &["ps", "--all", "--filter", "name=^box$", "--format", "{{.Image}}"]);
+        ask(engine, &["rm", "--force", "box"]);
+        assert!(still.ends_with(&image), "{engine}: {still:?} is not {image:?}");
+    }
+}
+
+#[test]
+fn an_engine_that_is_not_installed_is_a_skip_or_with_deny_skip_a_failure() {
+    if !nix::unistd::geteuid().is_root() {
+        return println!("not run: needs root");
+    }
+    // In a mount namespace of its own, where the programs' folder is empty.
+    let without = |arguments: &str| {
+        let call = format!(
+            "mount -t tmpfs none /usr/bin && exec '{}' run --engine podman users/run-as-6667-has {arguments}",
+            env!("CARGO_BIN_EXE_caplab")
+        );
+        Command::new("unshare")
+            .args(["--mount", "sh", "-c", &call])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env_remove("CAPLAB_MUST_RUN")
+            .output()
+            .expect("unshare starts")
+    };
+    let output = without("");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("the engine podman is not installed") && said.contains("apt-get install podman"), "{said}");
+    assert_eq!(without("--deny-skip").status.code(), Some(1));
+}
+
+#[test]
+fn a_daemon_that_is_dead_or_hangs_from_the_start_is_a_skip_in_words() {
+    if !there("docker") {
+        return;
+    }
+    let run = |socket: &Path| {
+        let begun = Instant::now();
+        let output = caplab(&["run", "--engine", "docker", "--format", "json", "users/run-as-6667-has"])
+            .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+            .output()
+            .expect("caplab starts");
+        let reason = document(&output)["results"][0]["reason"].as_str().unwrap_or_default().to_owned();
+        (output.status.code(), reason, begun.elapsed())
+    };
+    let dir = tempfile::tempdir().expect("a folder");
+    let (status, reason, _) = run(&dir.path().join("nobody"));
+    assert_eq!(status, Some(0));
+    assert!(reason.contains("daemon does not answer"), "{reason}");
+
+    let socket = dir.path().join("silent");
+    let silent = UnixListener::bind(&socket).expect("a socket");
+    let (status, reason, time) = run(&socket);
+    drop(silent);
+    assert_eq!(status, Some(0));
+    assert!(reason.contains("did not answer within 10 s"), "{reason}");
+    assert!(time < Duration::from_secs(30), "{time:?}");
+}
+
+/// A way to the daemon that is blocked as soon as somebody has made a container through it.
+fn proxy(listener: UnixListener, blocked: Arc<AtomicBool>) {
+    for client in listener.incoming() {
+        let (Ok(client), Ok(daemon)) = (client, UnixStream::connect("/var/run/docker.sock")) else { return };
+        let (to, from) = ((client.try_clone(), daemon.try_clone()), (daemon, client));
+        let (Ok(mut client), Ok(mut daemon)) = to else { return };
+        let blocks = Arc::clone(&blocked);
+        thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(count @ 1..) = client.read(&mut buffer) {
+                while blocks.load(Ordering::Relaxed) {
+                    sleep(Duration::from_millis(50));
+                }
+                let is_create = buffer[..count].windows(18).any(|words| words == b"/containers/create");
+                if daemon.write_all(&buffer[..count]).is_err() {
+                    return;
+                }
+                if is_create {
+                    sleep(Duration::from_millis(500));
+                    blocks.store(true, Ordering::Relaxed);
+                }
+            }
+        });
+        let (mut daemon, mut client) = from;
+        let blocks = Arc::clone(&blocked);
+        thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(count @ 1..) = daemon.read(&mut buffer) {
+                while blocks.load(Ordering::Relaxed) {
+                    sleep(Duration::from_millis(50));
+                }
+                if client.write_all(&buffer[..count]).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn a_daemon_that_hangs_in_the_middle_is_an_error_in_time_and_the_rest_goes_on() {
+    if !there("docker") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let socket = dir.path().join("docker.sock");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    let blocked = Arc::new(AtomicBool::new(false));
+    let blocks = Arc::clone(&blocked);
+    thread::spawn(move || proxy(listener, blocks));
+    let begun = Instant::now();
+    let two = ["users/exec-as-another-user", "users/supplementary-groups"];
+    let run = caplab(&[&["run", "--engine", "docker", "--jobs", "1", "--format", "json"][..], &two].concat())
+        .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("caplab starts");
+    let id = run.id();
+    let output = run.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(begun.elapsed() < Duration::from_secs(90), "{:?}", begun.elapsed());
+    let said = document(&output);
+    let results = said["results"].as_array().expect("results");
+    assert_eq!(results.len(), 2);
+    for result in results {
+        assert_eq!(result["verdict"], "error", "{result}");
+        assert!(result["reason"].as_str().is_some_and(|reason| reason.contains("did not answer in time")), "{result}");
+    }
+    blocked.store(false, Ordering::Relaxed);
+    // The next run finds what that one could not remove.
+    assert!(caplab(&["run", "--engine", "docker", two[0]]).output().expect("caplab starts").status.success());
+    assert!(within(Duration::from_secs(40), || left("docker", id).is_empty() && folders(id).is_empty()));
+}
+
+#[test]
+fn a_full_image_store_is_an_error_in_words() {
+    if !there("podman") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = dir.path().join("storage.conf");
+    let root = dir.path().join("store");
+    fs::create_dir(&root).expect("a folder");
+    let text =
+        format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{0}/graph\"\nrunroot = \"{0}/run\"\n", root.display());
+    fs::write(&config, text).expect("a config");
+    let call = format!(
+        "mount -t tmpfs -o size=1m none '{0}' && \
+         head -c 950K /dev/zero > '{0}/filler'; \
+         exec '{1}' run --engine podman --format json users/exec-as-another-user",
+        root.display(),
+        env!("CARGO_BIN_EXE_caplab")
+    );
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &call])
+        .env("CONTAINERS_STORAGE_CONF", &config)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("unshare starts");
+    let said = document(&output);
+    let result = &said["results"][0];
+    let reason = result["reason"].as_str().unwrap_or_default();
+    assert_eq!((output.status.code(), result["verdict"].as_str()), (Some(3), Some("error")), "{result}");
+    assert!(reason.contains("no space left") && reason.contains("free space"), "{reason}");
+}
