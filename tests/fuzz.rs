@@ -293,7 +293,9 @@ fn render_says_any_scenario_in_every_word() {
         for case in scenario.cases.iter().take(2) {
             if let Ok(stories) = explain::stories(case, &machine) {
                 for told in &stories {
-                    assert!(!story::text(told, stories.len() > 1).is_empty() && story::json(told).is_object());
+                    assert!(
+                        !story::text(told, stories.len() > 1, Some(80)).is_empty() && story::json(told).is_object()
+                    );
                 }
             }
             if let Ok(job) = spec::job(case, &machine, Duration::from_secs(1)) {

@@ -17,6 +17,7 @@ use crate::{
     host::Machine,
     report::{json::host, pretty},
     runner::{Absent, Compared, Context, compare},
+    terminal,
 };
 
 /// Columns of a table where the terminal's width is not known.
@@ -132,9 +133,9 @@ impl Compare {
     }
 }
 
-/// Of the terminal, where it says so.
+/// Of the terminal, where there is one.
 fn width() -> u16 {
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|width| *width >= 40).unwrap_or(WIDTH)
+    terminal::columns().and_then(|columns| u16::try_from(columns).ok()).filter(|width| *width >= 40).unwrap_or(WIDTH)
 }
 
 fn document(scenario: &str, case: Option<&str>, kinds: &[Kind], compared: &Compared) -> Value {

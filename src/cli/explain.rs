@@ -3,13 +3,14 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Format, USAGE, complain, print_json, say, say_error, select::select};
+use super::{Format, USAGE, complain, print_json, say, say_error, select::select, tell};
 use crate::{
     convert::{self, Dialect, Draft},
     explain,
     host::Machine,
     report::{pretty, story},
     scenario::describe,
+    terminal,
 };
 
 // Arguments of `caplab explain`.
@@ -78,15 +79,16 @@ impl Explain {
             say(format_args!("\x1b[2mone of its {} cases; name another in brackets\x1b[0m", scenario.cases.len()));
         }
         lines(&draft);
+        let columns = terminal::columns();
         for one in &stories {
-            say(format_args!("{}", story::text(one, stories.len() > 1).trim_end()));
+            say(format_args!("{}", story::text(one, stories.len() > 1, columns).trim_end()));
         }
         say(format_args!("\n\x1b[1mThen the steps\x1b[0m"));
-        say(format_args!(
-            "\x1b[2m  Each in a process of its own that enters the namespaces with setns(2), takes the calls of the stage \"process\" and executes.\x1b[0m"
-        ));
+        tell(
+            "  \x1b[2mEach in a process of its own that enters the namespaces with setns(2), takes the calls of the stage \"process\" and executes.\x1b[0m",
+        );
         for step in &case.steps {
-            say(format_args!("  {} {}", step.id, describe::action(&step.action, &case.containers)));
+            tell(&format!("  {} {}", step.id, describe::action(&step.action, &case.containers)));
         }
         0
     }
@@ -101,7 +103,7 @@ fn lines(draft: &Draft) {
         for part in &draft.parts {
             let (line, notes) = convert::to_command(dialect, part, IMAGE);
             line.lines().for_each(|line| say(format_args!("  {line}")));
-            notes.iter().for_each(|note| say(format_args!("  \x1b[2m# {note}\x1b[0m")));
+            notes.iter().for_each(|note| tell(&format!("  \x1b[2m# {note}\x1b[0m")));
         }
     }
 }

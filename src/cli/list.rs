@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Format, USAGE, complain, print_json, say, say_error, select::select};
+use super::{Format, USAGE, complain, print_json, say, say_error, select::select, tell};
 use crate::{
     engine::Kind,
     host::{Machine, requirement},
@@ -48,14 +48,14 @@ impl List {
                 continue;
             }
             if last != Some(&scenario.name) {
-                say(format_args!("{}  \x1b[2m{}\x1b[0m", scenario.name, scenario.title));
+                tell(&format!("{}  \x1b[2m{}\x1b[0m", scenario.name, scenario.title));
                 last = Some(&scenario.name);
             }
             match (&case.name, skip) {
                 (_, Some(skip)) => {
                     let name = pretty::name("", case.name.as_deref());
                     let remedy = skip.remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
-                    say(format_args!("  {name} \x1b[33mwould be skipped\x1b[0m: {}{remedy}", skip.reason));
+                    tell(&format!("  {name} \x1b[33mwould be skipped\x1b[0m: {}{remedy}", skip.reason));
                 }
                 (Some(_), None) => say(format_args!("  {}", pretty::name("", case.name.as_deref()))),
                 (None, None) => {}

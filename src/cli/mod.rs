@@ -28,6 +28,8 @@ use std::{ffi::OsString, io::Write, thread};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::{report::pretty, terminal};
+
 /// Exit status of a wrong command line or an invalid scenario.
 const USAGE: u8 = 2;
 
@@ -152,6 +154,12 @@ fn complain(message: &str) -> u8 {
 /// A line on standard output. Who closed it (`| head`) reads no further; the exit status still says how it went.
 fn say(text: std::fmt::Arguments<'_>) {
     let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// Lines for a reader: where a terminal is narrower they are broken between words. Not for what is to be copied.
+fn tell(text: &str) {
+    let columns = terminal::columns().unwrap_or(usize::MAX);
+    text.lines().flat_map(|line| pretty::fitted(line, columns)).for_each(|line| say(format_args!("{line}")));
 }
 
 /// A text on standard output as it is: what others read has no colours to be taken out.

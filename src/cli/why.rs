@@ -11,6 +11,7 @@ use super::{
     say, say_error,
     select::{Selection, select},
     suggest::suggest,
+    tell,
 };
 use crate::{
     counterfactual::{Trials, why},
@@ -78,7 +79,7 @@ impl Why {
             }
             let name = pretty::name(&scenario.name, case.name.as_deref());
             if pretty_wanted {
-                say(format_args!("{name}  \x1b[2m{}\x1b[0m", scenario.title));
+                tell(&format!("{name}  \x1b[2m{}\x1b[0m", scenario.title));
             }
             asked += steps.len();
             if let Some(skip) = requirement::unmet(case, &machine) {
@@ -93,7 +94,7 @@ impl Why {
                 let what = describe::action(&step.action, &case.containers);
                 let named = Named { id: &step.id, line: step.line, what: &what };
                 match why(case, index, &trials) {
-                    Ok(found) if pretty_wanted => say(format_args!("{}", words::pretty(named, &found))),
+                    Ok(found) if pretty_wanted => tell(&words::pretty(named, &found)),
                     Ok(found) => rows.push(words::json(named, &found)),
                     Err(reason) => {
                         status = 3;

@@ -166,7 +166,7 @@ impl Reporter {
                 && io::stderr().is_terminal()
                 && env::var_os("TERM").is_none_or(|term| term != "dumb"),
             colors: anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never,
-            columns: terminal::is_there_to_read().then(|| usize::from(terminal::size().columns)),
+            columns: terminal::columns(),
             open: None,
             skipped: Vec::new(),
         }

@@ -8,6 +8,7 @@ use crate::{
     capability::CapSet,
     explain::{Call, Change, Operation, Range, Story, Transformation},
     observe::CapSets,
+    text::wrap,
 };
 
 const BOLD: &str = "\x1b[1m";
@@ -17,42 +18,41 @@ const PLAIN: &str = "\x1b[0m";
 /// Calls of one operation that differ in their last argument alone are told once from this number on.
 const MANY: usize = 3;
 
-/// For people: a story of one container. `several` where the scenario has others.
+/// As wide as a page is read.
+const PAGE: usize = 106;
+
+/// For people: a story of one container. `several` where the scenario has others; `columns` of the terminal, where there is one.
 #[must_use]
-pub fn text(story: &Story, several: bool) -> String {
-    let mut text = String::new();
+pub fn text(story: &Story, several: bool, columns: Option<usize>) -> String {
+    let mut page = Page { text: String::new(), columns: columns.map_or(PAGE, |columns| columns.min(PAGE)) };
     let whose = if several { format!(" of {}", story.name) } else { String::new() };
-    let head = |text: &mut String, what: &str| {
-        let _ = writeln!(text, "\n{BOLD}{what}{whose}{PLAIN}");
-    };
-    head(&mut text, "What the preset gives");
+    let head = |page: &mut Page, what: &str| page.line(0, &format!("\n{BOLD}{what}{whose}{PLAIN}"));
+    head(&mut page, "What the preset gives");
     for (subject, what) in &story.given {
-        let words: Vec<&str> = what.split(' ').collect();
-        let _ = writeln!(text, "  {subject:<14}{}", wrapped(&words, 96).join(&format!("\n{:16}", "")));
+        page.line(16, &format!("  {subject:<14}{what}"));
     }
     if !story.left_out.is_empty() {
-        head(&mut text, "What of the image is left out");
+        head(&mut page, "What of the image is left out");
     }
     for what in &story.left_out {
-        let _ = writeln!(text, "  {what}");
+        page.line(4, &format!("  {what}"));
     }
-    head(&mut text, "What was asked for beyond the preset");
+    head(&mut page, "What was asked for beyond the preset");
     if story.changes.is_empty() {
-        text.push_str("  nothing: this is what the preset gives\n");
+        page.line(2, "  nothing: this is what the preset gives");
     }
     for Change { place, before, after } in &story.changes {
-        let _ = writeln!(text, "  {place}");
+        page.line(4, &format!("  {place}"));
         for (sign, what) in [("-", before), ("+", after)] {
-            for what in what {
-                let words: Vec<&str> = what.split(' ').collect();
-                let _ = writeln!(text, "    {sign} {}", wrapped(&words, 100).join("\n      "));
-            }
+            what.iter().for_each(|what| page.line(6, &format!("    {sign} {what}")));
         }
     }
-    head(&mut text, "The system calls");
-    let _ = writeln!(
-        text,
-        "  {DIM}Every path of the container is looked up with openat2(root, path, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS): no link in\n  it leads out. Those look-ups and close(2) are left out.{PLAIN}"
+    head(&mut page, "The system calls");
+    page.line(
+        2,
+        &format!(
+            "  {DIM}Every path of the container is looked up with openat2(root, path, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS): no link in it leads out. Those look-ups and close(2) are left out.{PLAIN}"
+        ),
     );
     let mut stage = "";
     let same = |a: &Operation, b: &Operation| a.purpose == b.purpose && a.stage == b.stage;
@@ -60,23 +60,35 @@ pub fn text(story: &Story, several: bool) -> String {
         let operation = &alike[0];
         if operation.stage != stage {
             stage = operation.stage;
-            let _ = writeln!(text, "\n  {BOLD}{stage}{PLAIN}");
+            page.line(2, &format!("\n  {BOLD}{stage}{PLAIN}"));
         }
-        // A sentence as wide as a page is read.
-        let words: Vec<&str> = operation.purpose.split(' ').collect();
-        let sentence = wrapped(&words, 100).join("\n      ");
         let who = if operation.by_launcher { "  (the launcher, outside)" } else { "" };
-        let _ = writeln!(text, "  {DIM}{:>3}{PLAIN} {sentence}{DIM}{who}{PLAIN}", number + 1);
+        page.line(6, &format!("  {DIM}{:>3}{PLAIN} {}{DIM}{who}{PLAIN}", number + 1, operation.purpose));
         for line in alike.iter().flat_map(|operation| calls(&operation.calls)) {
-            let _ = writeln!(text, "        {line}");
+            page.line(10, &format!("        {line}"));
         }
     }
-    head(&mut text, "Who the ids are on the host");
-    text.push_str(&ranges("uid", &story.uids));
-    text.push_str(&ranges("gid", &story.gids));
-    head(&mut text, "Capabilities before and after execve");
-    text.push_str(&capabilities(&story.capabilities));
-    text
+    head(&mut page, "Who the ids are on the host");
+    page.text.push_str(&ranges("uid", &story.uids));
+    page.text.push_str(&ranges("gid", &story.gids));
+    head(&mut page, "Capabilities before and after execve");
+    capabilities(&mut page, &story.capabilities);
+    page.text
+}
+
+/// Lines that are broken between words where they are wider than what they are read on.
+struct Page {
+    text: String,
+    columns: usize,
+}
+
+impl Page {
+    /// A line; what goes over stands `hanging` columns in.
+    fn line(&mut self, hanging: usize, line: &str) {
+        for line in wrap(line, self.columns, hanging) {
+            let _ = writeln!(self.text, "{line}");
+        }
+    }
 }
 
 /// Calls as lines; many that differ in one argument are one line with all of them.
@@ -99,26 +111,11 @@ pub fn calls(calls: &[Call]) -> Vec<String> {
             folded.arguments[at] = "…".to_owned();
             let values: Vec<&str> = rest[..alike].iter().map(|call| call.arguments[at].as_str()).collect();
             lines.push(format!("{folded}, {alike} times:"));
-            lines.extend(wrapped(&values, 96).into_iter().map(|line| format!("  {line}")));
+            lines.push(format!("  {}", values.join(" ")));
         } else {
             lines.extend(rest[..alike].iter().map(Call::to_string));
         }
         rest = &rest[alike..];
-    }
-    lines
-}
-
-fn wrapped(words: &[&str], width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in words {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.len() + word.len() < width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push((*word).to_owned()),
-        }
     }
     lines
 }
@@ -139,19 +136,18 @@ fn span((first, last): (u32, u32)) -> String {
     if first == last { first.to_string() } else { format!("{first} ├──┤ {last}") }
 }
 
-fn capabilities(sets: &Transformation) -> String {
+fn capabilities(page: &mut Page, sets: &Transformation) {
     if sets.bits.is_empty() {
-        return format!("  none before, none after; {}\n", sets.others);
+        return page.line(2, &format!("  none before, none after; {}", sets.others));
     }
-    let mut text = format!("  {:<24} before  after  rule of capabilities(7)\n", "");
+    page.line(2, &format!("  {:<24} before  after  rule of capabilities(7)", ""));
     for bit in &sets.bits {
         let one = CapSet::EMPTY.with(bit.capability);
         let (before, after) = (letters(&sets.before, one), letters(&sets.after, one));
-        let _ = writeln!(text, "  {:<24} {before}   {after}  {}", bit.capability.to_string(), bit.rule);
+        page.line(42, &format!("  {:<24} {before}   {after}  {}", bit.capability.to_string(), bit.rule));
     }
-    let _ = writeln!(text, "  all others: {}", sets.others);
-    let _ = writeln!(text, "  {DIM}P permitted, E effective, I inheritable, B bounding, A ambient{PLAIN}");
-    text
+    page.line(4, &format!("  all others: {}", sets.others));
+    page.line(4, &format!("  {DIM}P permitted, E effective, I inheritable, B bounding, A ambient{PLAIN}"));
 }
 
 /// `PE.B.`: in which sets it is.

@@ -10,6 +10,7 @@ pub mod expect;
 pub mod fixture;
 mod format;
 pub mod image;
+mod layout;
 mod load;
 mod matrix;
 pub mod model;

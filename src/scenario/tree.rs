@@ -7,6 +7,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::{
     diagnostic::{Fault, Place},
+    layout::misplaced,
     problems::Problems,
 };
 
@@ -81,7 +82,7 @@ pub(super) fn is_null(plain: &str) -> bool {
 /// Reads the one document of a text. What is wrong in one place of it is told; the error is what nothing can be read after.
 pub(super) fn parse(text: &str, problems: &Problems) -> Result<Node, Fault> {
     let parser = Parser::new_from_str(text);
-    let mut builder = Builder { parser, problems, anchors: HashMap::new(), nodes: 0, text: 0 };
+    let mut builder = Builder { parser, source: text, problems, anchors: HashMap::new(), nodes: 0, text: 0 };
     let mut root = None;
     loop {
         let (event, span) = builder.next()?;
@@ -99,6 +100,7 @@ pub(super) fn parse(text: &str, problems: &Problems) -> Result<Node, Fault> {
 
 struct Builder<'a> {
     parser: Parser<'a, granit_parser::StrInput<'a>>,
+    source: &'a str,
     problems: &'a Problems,
     anchors: HashMap<usize, Node>,
     nodes: usize,
@@ -114,9 +116,12 @@ impl<'a> Builder<'a> {
                 Some(Err(error)) => {
                     let marker = error.marker();
                     let at = Place { line: marker.line(), column: marker.col() + 1, width: 1 };
-                    return Err(Fault::new(at, format!("not YAML: {}", error.info())).help(
-                        "a text with `: ` or ` #` in it, or that begins with one of {[&*#!|>@%, is put in quotes; lines are moved in with spaces",
-                    ));
+                    let seen = misplaced(self.source, marker.line());
+                    return Err(seen.unwrap_or_else(|| {
+                        Fault::new(at, format!("not YAML: {}", error.info())).help(
+                            "a text with `: ` or ` #` in it, or that begins with one of {[&*#!|>@%, is put in quotes; lines are moved in with spaces",
+                        )
+                    }));
                 }
                 None => return Ok((Event::StreamEnd, Span::default())),
             }

@@ -21,6 +21,11 @@ pub(crate) fn is_there_to_read() -> bool {
     io::stdout().is_terminal()
 }
 
+/// How wide the terminal is that is read on; `None` where there is none, and nobody breaks lines.
+pub(crate) fn columns() -> Option<usize> {
+    is_there_to_read().then(|| usize::from(size().columns))
+}
+
 /// The size of the terminal; that of a VT100 where it does not say.
 pub(crate) fn size() -> Window {
     match tcgetwinsize(io::stdout()) {

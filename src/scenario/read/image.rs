@@ -72,6 +72,9 @@ fn location(at: Place, name: &str, beside: Beside<'_>) -> Result<Location, Fault
         return Err(wrong("this scenario came with the binary, and no image did"));
     };
     Folder::of(folder).and_then(|folder| folder.open(name)).map_err(|why| match why.starts_with("No such file") {
+        true if name.ends_with(".tar") => {
+            wrong("there is no such file; `docker save -o` makes one of a registry's image")
+        }
         true => wrong(&format!(
             "there is no such file; of a registry's image `docker save -o {}.tar {name}` makes one",
             plain(name)
