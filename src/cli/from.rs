@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use clap::Args;
 
-use super::{USAGE, complain, say_error};
+use super::{USAGE, complain, say_error, schema::missing};
 use crate::{
     convert::{self, Draft, Unconvertible},
     scenario::modeline,
@@ -36,6 +36,9 @@ impl From {
             Ok(text) => {
                 // Where it will lie is not known; most lie in an area of scenarios/.
                 super::print(&format!("{}{text}", modeline(2)));
+                if let Some(hint) = missing() {
+                    say_error(format_args!("{hint}"));
+                }
                 0
             }
             Err(Unconvertible(message)) if message.contains('\n') => {

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{complain, say, say_error};
+use super::{complain, say, say_error, schema::missing};
 use crate::{
     convert::{self, Dialect, Unconvertible},
     scenario::{self, describe, modeline},
@@ -71,9 +71,8 @@ impl New {
             Ok(()) => {
                 let name = self.name.trim_end_matches(".yaml");
                 say(format_args!("{}\nnow: caplab run --update {name}", path.display()));
-                if !Path::new("schemas/scenario.schema.json").exists() {
-                    let command = "mkdir -p schemas && caplab schema > schemas/scenario.schema.json";
-                    say(format_args!("for an editor that completes and checks it: {command}"));
+                if let Some(hint) = missing() {
+                    say(format_args!("{hint}"));
                 }
                 0
             }

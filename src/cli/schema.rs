@@ -1,5 +1,7 @@
 //! `caplab schema`.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::print_json;
@@ -21,4 +23,12 @@ impl Schema {
         print_json(&scenario::schema());
         0
     }
+}
+
+/// What brings the schema that a scenario's first line names; `None` where it is there.
+pub(super) fn missing() -> Option<&'static str> {
+    let is_there = Path::new("schemas/scenario.schema.json").exists();
+    (!is_there).then_some(
+        "for an editor that completes and checks it: mkdir -p schemas && caplab schema > schemas/scenario.schema.json",
+    )
 }
