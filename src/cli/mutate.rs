@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{Format, complain, jobs, print_json, run::seconds, say, select::select};
+use super::{Format, complain, jobs, print_json, run::seconds, say, select::select, tell};
 use crate::{
     counterfactual::mutate::{self, Fate, Mutant, mutate},
     host::Machine,
@@ -105,9 +105,7 @@ impl Mutate {
                 "untaken": found.untaken.iter().map(|(case, why)| json!({"case": case, "reason": why})).collect::<Vec<_>>(),
             }));
         } else {
-            for mutant in &survivors {
-                say(format_args!("\x1b[31;1msurvived\x1b[0m  {}", mutant.name));
-            }
+            self.survivors(&survivors);
             if self.sample.is_some() {
                 say(format_args!("seed {seed}"));
             }
@@ -124,6 +122,26 @@ impl Mutate {
             (true, _) => complain("no mutants: no case among these holds and executes nothing but probes").max(3),
             (false, true) => 0,
             (false, false) => 1,
+        }
+    }
+
+    /// What a scenario's author can mend comes first. A few scenarios need not notice all that an engine can do wrong: the suite does.
+    fn survivors(&self, survivors: &[&Mutant]) {
+        let (config, engine): (Vec<&Mutant>, Vec<&Mutant>) =
+            survivors.iter().partition(|mutant| mutant.kind == mutate::Kind::Config);
+        let survived = |what: &str| tell(&format!("\x1b[31;1msurvived\x1b[0m  {what}"));
+        config.iter().for_each(|mutant| survived(&mutant.name));
+        let operation =
+            |mutant: &Mutant| mutant.name.rsplit_once(": ").map_or("", |(operation, _)| operation).to_owned();
+        for ways in engine.chunk_by(|a, b| operation(a) == operation(b)) {
+            let how: Vec<&str> = ways.iter().filter_map(|mutant| mutant.name.rsplit(": ").next()).collect();
+            survived(&format!("{}: {}", operation(ways[0]), how.join("; ")));
+        }
+        if !engine.is_empty() && !self.what.is_empty() {
+            let count = engine.len();
+            tell(&format!(
+                "\x1b[2m{count} of them are the engine's mistakes, which the suite as a whole notices: `caplab mutate`; only what these scenarios say: --kind config\x1b[0m"
+            ));
         }
     }
 }

@@ -38,6 +38,8 @@ use crate::{
 pub struct Mutant {
     /// What it is: `exec: left out: capset(2)`, or `users/run-as-6667: user`.
     pub name: String,
+    /// Which of the two kinds it is.
+    pub kind: Kind,
     /// What became of it.
     pub fate: Fate,
 }
@@ -60,6 +62,15 @@ pub enum Fate {
 struct Plan {
     name: String,
     tries: Vec<Try>,
+}
+
+impl Plan {
+    fn kind(&self) -> Kind {
+        match self.tries.first() {
+            Some(Try::Engine { .. }) => Kind::Engine,
+            Some(Try::Config { .. }) | None => Kind::Config,
+        }
+    }
 }
 
 /// A mutant in one case.
@@ -160,7 +171,7 @@ pub fn mutate(
         .iter()
         .zip(fates)
         .filter(|(plan, fate)| *fate != Fate::Survived || plan.tries.iter().any(|one| lab.differs(&baselines, one)));
-    found.mutants = told.map(|(plan, fate)| Mutant { name: plan.name.clone(), fate }).collect();
+    found.mutants = told.map(|(plan, fate)| Mutant { name: plan.name.clone(), kind: plan.kind(), fate }).collect();
     found.runs = runs.into_inner();
     found
 }
