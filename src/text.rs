@@ -61,20 +61,27 @@ pub(crate) fn width(line: &str) -> usize {
 
 /// A line as so many that fit into a terminal, broken between words, what goes over set in under the text: a terminal breaks in the middle of
 /// a word. Each line has its colours: a pager shows one without those before it.
-pub(crate) fn wrap(line: &str, columns: usize, hanging: usize) -> Vec<String> {
+pub(crate) fn wrap<'a>(line: &'a str, columns: usize, hanging: usize) -> Vec<String> {
     let hanging = if hanging * 2 > columns { columns / 8 } else { hanging };
     let (mut lines, mut current, mut used, mut color) = (Vec::new(), String::new(), 0, "");
     // There is more on the line than what sets it in.
     let mut filled = false;
-    for (index, word) in line.split(' ').enumerate() {
+    // A word that no line has room for is broken where its parts are joined: flags, the folders of a PATH.
+    let parts = |word: &'a str| match width(word) + hanging > columns {
+        true => word.split_inclusive(['|', ':']).collect::<Vec<_>>(),
+        false => vec![word],
+    };
+    let words = line.split(' ').flat_map(|word| parts(word).into_iter().enumerate());
+    for (index, (joined, word)) in words.enumerate() {
         let wide = width(word);
-        if index > 0 && used + 1 + wide > columns && filled {
+        let gap = usize::from(index > 0 && joined == 0);
+        if index > 0 && used + gap + wide > columns && filled {
             let end = if color.is_empty() { "" } else { PLAIN };
             lines.push(format!("{}{end}", current.trim_end()));
             current = format!("{}{color}", " ".repeat(hanging));
             used = hanging;
             filled = false;
-        } else if index > 0 {
+        } else if gap > 0 {
             current.push(' ');
             used += 1;
         }
@@ -127,5 +134,6 @@ mod tests {
         }
         // A word that is longer than a line is one.
         assert_eq!(wrap("a bbbbbbbbbbbb c", 6, 2), ["a", "  bbbbbbbbbbbb", "  c"]);
+        assert_eq!(wrap("a NEWNS|NEWPID|NEWNET c", 12, 2), ["a NEWNS|", "  NEWPID|", "  NEWNET c"]);
     }
 }
