@@ -140,11 +140,15 @@ fn capabilities(page: &mut Page, sets: &Transformation) {
     if sets.bits.is_empty() {
         return page.line(2, &format!("  none before, none after; {}", sets.others));
     }
-    page.line(2, &format!("  {:<24} before  after  rule of capabilities(7)", ""));
-    for bit in &sets.bits {
-        let one = CapSet::EMPTY.with(bit.capability);
-        let (before, after) = (letters(&sets.before, one), letters(&sets.after, one));
-        page.line(42, &format!("  {:<24} {before}   {after}  {}", bit.capability.to_string(), bit.rule));
+    page.line(2, &format!("  {:<24} before  after", ""));
+    // The rule of capabilities(7) once for all that it made so.
+    for alike in sets.bits.chunk_by(|a, b| a.rule == b.rule) {
+        for bit in alike {
+            let one = CapSet::EMPTY.with(bit.capability);
+            let (before, after) = (letters(&sets.before, one), letters(&sets.after, one));
+            page.line(2, &format!("  {:<24} {before}   {after}", bit.capability.to_string()));
+        }
+        page.line(6, &format!("    {DIM}by capabilities(7): {}{PLAIN}", alike[0].rule));
     }
     page.line(4, &format!("  all others: {}", sets.others));
     page.line(4, &format!("  {DIM}P permitted, E effective, I inheritable, B bounding, A ambient{PLAIN}"));
