@@ -17,8 +17,6 @@ trap 'rm -rf "$work"' EXIT
 
 median() { sort -n | awk '{v[NR]=$1} END {print v[int((NR+1)/2)]}'; }
 field() { awk -v key="$1" '$1 == key {print $NF}' "$2"; }
-# Microseconds of one call, mean of 50.
-each() { local s e; s=$(date +%s%N); for _ in $(seq 50); do "$@" >/dev/null; done; e=$(date +%s%N); echo $(((e - s) / 50000)); }
 # Seconds of one call.
 seconds() { local s e; s=$(date +%s%N); "$@" >/dev/null; e=$(date +%s%N); awk -v n=$((e - s)) 'BEGIN {printf "%.2f", n / 1e9}'; }
 # Resident memory of one call at its peak, MiB.
@@ -47,32 +45,32 @@ alike=(--proc /proc --dev /dev --hostname box)
 for round in $(seq "$rounds"); do
     "$floor" "$helper" >>"$work/floor"
     "$life" >>"$work/life"
-    (cd "$work/bare" && each "$caplab" run scenarios/bare.yaml) >>"$work/whole"
-    (cd "$work/one" && each "$caplab" run scenarios/one.yaml) >>"$work/docker"
-    if command -v bwrap >/dev/null; then
-        each bwrap --unshare-all --ro-bind / / true >>"$work/bwrap"
-        each bwrap --unshare-all --ro-bind / / "${alike[@]}" true >>"$work/alike"
-    fi
 done
+# Whole processes in turn: 40 calls of each a round.
+commands=("cd $work/bare && $caplab run scenarios/bare.yaml" "cd $work/one && $caplab run scenarios/one.yaml")
+if command -v bwrap >/dev/null; then
+    commands+=("bwrap --unshare-all --ro-bind / / ${alike[*]} true" "bwrap --unshare-all --ro-bind / / true")
+fi
+mapfile -t whole < <(python3 benches/alternate.py $((rounds * 40)) "${commands[@]}")
 floor_us=$(field floor_us "$work/floor" | median)
 life_us=$(field life_us "$work/life" | median)
-whole_us=$(median <"$work/whole")
+whole_us=${whole[0]}
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", a / b}'; }
 
 row() { printf '| %-58s | %12s | %s\n' "$1" "$2" "$3"; }
-echo "medians of $rounds rounds, $(nproc) processors, Linux $(uname -r)"
+echo "medians of $rounds rounds (whole processes: $((rounds * 40)) calls each, in turn), $(nproc) processors, Linux $(uname -r)"
 row "what" "figure" "beside"
 row "one container's life, warm launcher" "$life_us us" "bare floor $floor_us us: $(ratio "$life_us" "$floor_us") times it (wanted: 1.5)"
 row "the same with one probe" "$(field probe_us "$work/life" | median) us" ""
-if [ -s "$work/bwrap" ]; then
-    bwrap_us=$(median <"$work/bwrap")
-    alike_us=$(median <"$work/alike")
+if [ ${#whole[@]} -gt 2 ]; then
+    alike_us=${whole[2]}
+    bwrap_us=${whole[3]}
     row "whole process: caplab run, bare, one probe" "$whole_us us" "bwrap --unshare-all … true, with --proc, --dev and --hostname: $alike_us us: $(ratio "$whole_us" "$alike_us") times it (wanted: 1.0)"
     row "" "" "bwrap --unshare-all --ro-bind / / true, which makes none of these: $bwrap_us us: $(ratio "$whole_us" "$bwrap_us") times it"
 else
     row "whole process: caplab run, bare, one probe" "$whole_us us" "bwrap is not installed: apt-get install bubblewrap"
 fi
-row "the same as a docker container: seccomp, device list, masks" "$(median <"$work/docker") us" ""
+row "the same as a docker container: seccomp, device list, masks" "${whole[1]} us" ""
 row "100 one-step cases, two jobs" "$(cd "$work/hundred" && seconds "$caplab" run --jobs 2) s" ""
 row "resident memory of a run of 1,000 cases" "$(cd "$work/thousand" && peak "$caplab" run --jobs 2) MiB" "(wanted: under 40)"
 for name in nested-100000 alias-bomb over-1-MiB; do
