@@ -141,7 +141,9 @@ pub struct Reporter {
     out: anstream::AutoStream<io::Stdout>,
     started: Instant,
     total: usize,
-    seen: usize,
+    tally: Tally,
+    /// The case that took the longest: for how long, and its name.
+    slowest: (Duration, String),
     progress: bool,
     /// Of standard error.
     colors: bool,
@@ -160,7 +162,8 @@ impl Reporter {
             out: anstream::AutoStream::auto(io::stdout()),
             started: Instant::now(),
             total,
-            seen: 0,
+            tally: Tally::default(),
+            slowest: (Duration::ZERO, String::new()),
             // One that is dumb cannot take back what it has shown.
             progress: io::stdout().is_terminal()
                 && io::stderr().is_terminal()
@@ -174,13 +177,14 @@ impl Reporter {
 
     /// A file that is no valid scenario.
     pub fn invalid(&mut self, diagnostic: &Invalid) {
+        self.tally.invalid += 1;
         self.close();
         self.line(&format!("{RED}invalid{PLAIN} {}\n{diagnostic}\n", diagnostic.scenario));
     }
 
     /// A case.
     pub fn case(&mut self, scenario: &Scenario, result: &CaseResult) {
-        self.seen += 1;
+        self.tally.count(result);
         if self.open.as_ref().is_some_and(|(open, ..)| *open != result.scenario) {
             self.close();
         }
@@ -204,13 +208,29 @@ impl Reporter {
                 told(scenario, result).iter().for_each(|line| self.line(line));
             }
         }
+        if result.duration > self.slowest.0 {
+            self.slowest = (result.duration, name.clone());
+        }
         if self.progress {
             // A line that goes over into the next cannot be taken back.
-            let text: String = format!("{} of {}  {name}", self.seen, self.total);
-            let text: String = text.chars().take(self.columns.unwrap_or(80).saturating_sub(1)).collect();
+            let text: String = self.stand(&name).chars().take(self.columns.unwrap_or(80).saturating_sub(1)).collect();
             let (dim, plain) = if self.colors { (DIM, PLAIN) } else { ("", "") };
             eprint!("\r\x1b[K{dim}{text}{plain}\r");
         }
+    }
+
+    /// How far it is, in a line: what is read first stands first, for a narrow terminal shows no more.
+    fn stand(&self, now: &str) -> String {
+        let Tally { passed, failed, skipped, errored, invalid } = self.tally;
+        let seen = passed + failed + skipped + errored;
+        let mut text = format!("{seen} of {}", self.total);
+        for (count, word) in [(failed + errored + invalid, "failed"), (skipped, "skipped")] {
+            if count > 0 {
+                let _ = write!(text, ", {count} {word}");
+            }
+        }
+        let (took, slowest) = &self.slowest;
+        format!("{text}  slowest {:.0} ms {slowest}  {now}", took.as_secs_f64() * 1000.0)
     }
 
     /// The end.
@@ -257,5 +277,18 @@ impl Reporter {
                 let _ = writeln!(self.out, "{line}");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stand_begins_with_what_matters() {
+        let mut reporter = Reporter::new(40);
+        reporter.tally = Tally { passed: 7, failed: 1, skipped: 3, errored: 1, invalid: 0 };
+        reporter.slowest = (Duration::from_millis(812), "limits/a".to_owned());
+        assert_eq!(reporter.stand("users/b"), "12 of 40, 2 failed, 3 skipped  slowest 812 ms limits/a  users/b");
     }
 }
