@@ -128,9 +128,11 @@ fn step(step: &StepResult) -> Value {
             "controls": because.controls.iter().map(describe::control).collect::<Vec<_>>(),
             "change": because.change,
             // One of none holds where nothing flipped.
-            "flipped": because.holds != because.controls.is_empty(),
+            "flipped": because.unasked.is_none() && because.holds != because.controls.is_empty(),
             "holds": because.holds,
             "outcome": outcome(&because.outcome),
+            "natively": because.natively.as_ref().map(outcome),
+            "unasked": because.unasked.as_ref().map(|skip| &skip.reason),
         })),
     })
 }

@@ -52,6 +52,14 @@ pub struct Case {
     pub requires: Vec<Requirement>,
 }
 
+impl Case {
+    /// Whether its author asks for no other engine.
+    #[must_use]
+    pub fn is_for(&self, engine: Kind) -> bool {
+        self.requires.iter().all(|one| !matches!(one, Requirement::Engine(engines) if !engines.contains(&engine)))
+    }
+}
+
 /// A container as its author wrote it, in Compose's words.
 #[derive(Debug, Clone)]
 pub struct Container {
