@@ -36,7 +36,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 8] = [
+const KNOWN: [Difference; 9] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -87,6 +87,12 @@ const KNOWN: [Difference; 8] = [
         engines: &[Kind::Podman],
         reason: "podman 4.3 fails to mount the root of a container whose id map has lines that do not follow each other",
         remedy: Remedy::Skip(|case| case.containers.iter().any(|one| in_pieces(&one.uidmap) || in_pieces(&one.gidmap))),
+    },
+    Difference {
+        name: "privileged-binds",
+        engines: &[Kind::Podman],
+        reason: "rootless podman binds every device of the machine into a privileged container, and they are mounts of it",
+        remedy: Remedy::Skip(|case| case.containers.iter().any(|one| one.rootless.is_some() && one.privileged)),
     },
     Difference {
         name: "dev-noexec",
