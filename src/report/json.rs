@@ -106,7 +106,7 @@ fn step(step: &StepResult) -> Value {
         }
         Some(Facts::File(file)) => json!({
             "exists": file.exists, "mode": format!("{:04o}", file.mode), "uid": file.uid, "gid": file.gid,
-            "changed": file.changed, "content": file.content,
+            "changed": file.changed, "mounted": file.mounted, "content": file.content,
         }),
     };
     json!({
@@ -170,7 +170,7 @@ fn process(facts: &ProcessFacts) -> Value {
         .map(|mount| {
             json!({
                 "target": mount.target, "type": mount.fstype, "source": mount.source, "root": mount.root,
-                "options": mount.options, "super_options": mount.super_options,
+                "options": mount.options, "super_options": mount.super_options, "propagation": mount.peers.name(),
             })
         })
         .collect();

@@ -6,7 +6,7 @@ use crate::{
     engine::{ContainerJob, ContainerState, Facts, Job, Kind, Observation, StepJobKind},
     observe::{Namespace, ProcessFacts},
     result::Skip,
-    scenario::model::{Action, Case, Container, Owner, Preset},
+    scenario::model::{Action, Case, Container, Owner, Preset, Propagation, Volume},
 };
 
 /// A difference that is known.
@@ -36,7 +36,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 9] = [
+const KNOWN: [Difference; 10] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -71,6 +71,15 @@ const KNOWN: [Difference; 9] = [
                 let name = Owner::Container(owner.name.clone());
                 case.containers.iter().any(|one| *one.sharing.owner(Namespace::Ipc) == name)
             })
+        }),
+    },
+    Difference {
+        name: "peer-in-a-map",
+        engines: &[Kind::Crun],
+        reason: "crun opens a volume outside of the user namespace, so that a shared one stays the host's peer in it",
+        remedy: Remedy::Skip(|case| {
+            let shared = |one: &Volume| matches!(one.propagation, Some(Propagation::Shared | Propagation::Rshared));
+            case.containers.iter().any(|one| one.has_user_namespace() && one.volumes.iter().any(shared))
         }),
     },
     Difference {
