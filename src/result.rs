@@ -114,4 +114,17 @@ pub struct BecauseResult {
     pub outcome: crate::observe::Outcome,
     /// What is wrong with the `because`, for its author; empty where it holds.
     pub finding: String,
+    /// What came of the step natively, where that is not what the engine gave: then nothing was changed, for it would say nothing of
+    /// the engine.
+    pub natively: Option<crate::observe::Outcome>,
+    /// Why it was not asked, on another engine than the native one: this machine cannot run the case natively. It neither holds nor fails.
+    pub unasked: Option<Skip>,
+}
+
+impl CaseResult {
+    /// Why a `because` of its steps was not asked; `None` where all were.
+    #[must_use]
+    pub fn unasked(&self) -> Option<&Skip> {
+        self.steps.iter().find_map(|step| step.because.as_ref()?.unasked.as_ref())
+    }
 }

@@ -40,7 +40,7 @@ const NOTE: [Line; 7] = [
     ("podman run -it --uidmap 0:1001:1 --uidmap 1:100000:65535 bash id", "note-7-rootless", None),
 ];
 
-const OTHERS: [Line; 10] = [
+const OTHERS: [Line; 11] = [
     ("docker run --cap-drop ALL --cap-add NET_BIND_SERVICE -u 1000 web", "bind-service", None),
     ("docker run --rm --read-only --tmpfs /run:size=64k,mode=1777 --tmpfs /tmp alpine", "read-only", None),
     ("docker run -d --name web -p 8080:80 --restart=always -e 'A=b c' -eD=e -w /srv nginx sleep 100", "detached", None),
@@ -53,6 +53,11 @@ const OTHERS: [Line; 10] = [
     ("docker run -itu 0:5 --group-add 44 --group-add tty -h grey box", "groups", None),
     ("docker run --ulimit nofile=64:128 --ulimit core=0 box sh -c 'ulimit -n'", "limits", None),
     ("docker run -v data:/data -v ./site:/site:ro,z -v /anonymous box", "volumes", None),
+    (
+        "docker run -v /srv:/srv:ro,rslave --mount type=bind,src=/data,dst=/data,bind-propagation=rshared box",
+        "propagation",
+        None,
+    ),
     ("podman run --cap-add SYS_TIME,NET_RAW -u 1000 --network none box date", "podman", None),
     ("docker run --entrypoint /usr/bin/id box -u", "entrypoint", None),
 ];
@@ -151,7 +156,7 @@ fn files_become_scenarios() {
 #[test]
 fn a_scenario_becomes_other_words() {
     let lab = tempfile::tempdir().expect("a folder");
-    let text = "title: All of it\nhost: {files: {/srv/a file: {}}}\ncontainer:\n  preset: podman\n  rootfs: host\n  cap_drop: [ALL]\n  cap_add: [CHOWN, CAP_KILL]\n  user: \"1000:1000\"\n  group_add: [tty, \"44\"]\n  uidmap: [\"0:2000:1001\"]\n  volumes: [\"/etc:/mnt:ro\", {source: /srv/a file, target: /a file}]\n  tmpfs: [\"/run:size=64k,ro\"]\n  read_only: true\n  security_opt: [no-new-privileges]\n  environment: {A: \"it's $5\"}\n  ulimits: {nofile: {soft: 64, hard: unlimited}}\n  hostname: grey\n  working_dir: /tmp\n  command: [sleep, \"100\"]\nsteps:\n  - inspect: {uid: 1000}\n";
+    let text = "title: All of it\nhost: {files: {/srv/a file: {}}}\ncontainer:\n  preset: podman\n  rootfs: host\n  cap_drop: [ALL]\n  cap_add: [CHOWN, CAP_KILL]\n  user: \"1000:1000\"\n  group_add: [tty, \"44\"]\n  uidmap: [\"0:2000:1001\"]\n  volumes: [\"/etc:/mnt:ro\", {source: /srv/a file, target: /a file, bind: {propagation: rshared}}]\n  tmpfs: [\"/run:size=64k,ro\"]\n  read_only: true\n  security_opt: [no-new-privileges]\n  environment: {A: \"it's $5\"}\n  ulimits: {nofile: {soft: 64, hard: unlimited}}\n  hostname: grey\n  working_dir: /tmp\n  command: [sleep, \"100\"]\nsteps:\n  - inspect: {uid: 1000}\n";
     fs::write(lab.path().join("all.yaml"), text).expect("written");
     for dialect in ["docker", "podman", "compose", "pod"] {
         insta::assert_snapshot!(format!("to_{dialect}"), says(lab.path(), &["to", dialect, "all.yaml"]));

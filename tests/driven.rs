@@ -100,6 +100,28 @@ fn the_same_pictures_and_nothing_is_left() {
     }
 }
 
+/// A `because` of being root: the case that lifts it is a second container natively, and none of docker's.
+#[test]
+fn what_a_because_changes_reaches_no_engine() {
+    if !there("docker") {
+        return;
+    }
+    let since = ask("docker", &["info", "--format", "{{.SystemTime}}"]);
+    let run = caplab(&["run", "--deny-skip", "--engine", "docker", "mounts/user-may-not-write-shadow"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("caplab starts");
+    let id = run.id();
+    let output = run.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    let until = ask("docker", &["info", "--format", "{{.SystemTime}}"]);
+    let format = "{{index .Actor.Attributes \"caplab.owner\"}}";
+    let filters = ["--filter", "event=create", "--filter", "type=container", "--format", format];
+    let made = ask("docker", &[&["events", "--since", &since, "--until", &until][..], &filters].concat());
+    let own = made.lines().filter(|owner| owner.starts_with(&format!("{id}."))).count();
+    assert_eq!(own, 1, "{made}");
+}
+
 #[test]
 fn two_runs_at_once_do_not_meet() {
     for engine in ENGINES.into_iter().filter(|engine| there(engine)) {

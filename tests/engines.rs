@@ -75,6 +75,31 @@ fn crun_does_not_give_the_machines_null_device_away() {
     assert_eq!(owner(), before);
 }
 
+/// crun makes the link whatever the machine has (docs/fidelity.md, dev-core). What is changed natively then says nothing of crun.
+#[test]
+fn what_is_otherwise_natively_has_no_because_that_counts() {
+    if !there(&["crun"]) || Path::new("/proc/kcore").exists() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenario = folder.path().join("core.yaml");
+    let text = "title: The container has a link to the kernel's memory\ncontainer: {preset: docker, rootfs: host}\n\
+                steps:\n  - run: test -L /dev/core\n    expect: allowed\n    because: seccomp\n";
+    let ask = |text: &str| -> serde_json::Value {
+        std::fs::write(&scenario, text).expect("a scenario");
+        let output = run(&["--engine", "crun", "--update", "--format", "json", &scenario.to_string_lossy()]);
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a document");
+        document["results"][0].clone()
+    };
+    let without = ask(&text.replace("    because: seccomp\n", ""));
+    assert_eq!(without["verdict"], "pass", "{without}");
+    let result = ask(text);
+    let because = &result["steps"][0]["because"];
+    assert_eq!((&because["natively"]["exit"], &because["flipped"]), (&1.into(), &false.into()), "{result}");
+    let finding = "natively the step is failed(exit 1), on crun allowed";
+    assert!(result["reason"].as_str().is_some_and(|reason| reason.contains(finding)), "{result}");
+}
+
 #[test]
 fn compare_has_a_row_for_each_fact_and_runs_known_differences_too() {
     if !there(&["runc", "crun"]) {

@@ -150,3 +150,42 @@ fn trust_and_the_engine_are_the_callers_to_choose() {
         assert_eq!(run(&lab, &["--deny-skip"], false).status.code(), Some(1), "{keys}");
     }
 }
+
+/// What a container mounts below an rshared volume goes to the lab host, whose mounts are private to it: no process of the machine sees it.
+#[test]
+fn what_is_mounted_on_the_fixture_host_is_not_mounted_on_the_machine() {
+    if !root() {
+        return;
+    }
+    let lab = lab(&[(
+        "shared",
+        "title: Shared\nhost: {files: {/srv/below/note: {}}}\n\
+         container: {rootfs: host, cap_add: [SYS_ADMIN], volumes: [\"/srv:/mnt:rshared\"]}\nsteps:\n  \
+         - run: mount -t tmpfs caplab-reaches-nobody /mnt/below && sleep 2\n    expect: allowed\n    \
+         because: {capability: SYS_ADMIN}\n  - host: {file: /srv/below}\n    expect: {mounted: true}\n",
+    )]);
+    let mut run = Command::new(env!("CARGO_BIN_EXE_caplab"))
+        .args(["run", "--update"])
+        .current_dir(lab.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("caplab starts");
+    let own = fs::read_link("/proc/self/ns/mnt").expect("a namespace");
+    let (mut on_the_lab_host, mut on_the_machine) = (false, false);
+    let status = loop {
+        for process in fs::read_dir("/proc").expect("processes").flatten().map(|entry| entry.path()) {
+            let Ok(mounts) = fs::read_to_string(process.join("mountinfo")) else { continue };
+            let here = mounts.lines().filter(|line| line.contains(" caplab-reaches-nobody "));
+            let is_machines = fs::read_link(process.join("ns/mnt")).is_ok_and(|one| one == own);
+            for mount in here {
+                on_the_machine |= is_machines;
+                on_the_lab_host |= mount.contains("/host/srv/below ");
+            }
+        }
+        if let Some(status) = run.try_wait().expect("it can be waited for") {
+            break status;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert_eq!((status.code(), on_the_lab_host, on_the_machine), (Some(0), true, false));
+}

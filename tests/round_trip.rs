@@ -41,16 +41,21 @@ fn texts(items: Vec<(String, String)>) -> Option<Plain> {
 /// A volume: the target is the n-th, so that no two are one.
 fn volumes() -> impl Strategy<Value = Option<Plain>> {
     let source = string_regex("/(srv|opt)/[a-z \"'$é,:]{1,5}[a-z]").expect("a pattern");
-    collection::vec((source, any::<bool>()), 0..3).prop_map(|volumes| {
-        let volumes = volumes.into_iter().enumerate().map(|(index, (source, read_only))| {
+    let propagation = proptest::option::weighted(0.3, sample::select(vec!["private", "rslave", "rshared"]));
+    collection::vec((source, any::<bool>(), propagation), 0..3).prop_map(|volumes| {
+        let volumes = volumes.into_iter().enumerate().map(|(index, (source, read_only, propagation))| {
             let target = format!("/mnt/{index}");
             if source.contains(':') {
                 let mut map =
                     vec![("source".to_owned(), Plain::text(source)), ("target".to_owned(), Plain::text(target))];
                 map.extend(read_only.then(|| ("read_only".to_owned(), Plain::truth(true))));
+                let bind = |word| Plain::Map(vec![("propagation".to_owned(), Plain::text(word))]);
+                map.extend(propagation.map(|word| ("bind".to_owned(), bind(word))));
                 Plain::Map(map)
             } else {
-                Plain::text(format!("{source}:{target}{}", if read_only { ":ro" } else { "" }))
+                let options: Vec<&str> = read_only.then_some("ro").into_iter().chain(propagation).collect();
+                let options = if options.is_empty() { String::new() } else { format!(":{}", options.join(",")) };
+                Plain::text(format!("{source}:{target}{options}"))
             }
         });
         let volumes: Vec<_> = volumes.collect();

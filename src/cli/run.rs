@@ -181,13 +181,16 @@ fn warned(selection: &Selection) {
     }
 }
 
-/// A skip that must not be is a failure.
+/// A skip that must not be is a failure; so is a `because` that was not asked.
 fn deny(mut result: CaseResult, deny_skip: bool, must_run: bool) -> CaseResult {
-    if let Verdict::Skip(skip) = &result.verdict
-        && (deny_skip || (must_run && skip.is_avoidable()))
-    {
+    let left_out = match &result.verdict {
+        Verdict::Skip(skip) => Some(("not run", skip)),
+        Verdict::Pass => result.unasked().map(|skip| ("its because was not asked natively", skip)),
+        Verdict::Fail(_) | Verdict::Error(_) => None,
+    };
+    if let Some((what, skip)) = left_out.filter(|(_, skip)| deny_skip || (must_run && skip.is_avoidable())) {
         let remedy = skip.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
-        result.verdict = Verdict::Fail(vec![format!("not run: {}{remedy}", skip.reason)]);
+        result.verdict = Verdict::Fail(vec![format!("{what}: {}{remedy}", skip.reason)]);
     }
     result
 }

@@ -342,7 +342,7 @@ pub(super) fn sources(part: &Part) -> Vec<String> {
     let fixtures = part.keys.items("volumes").iter().filter(|volume| !real(volume));
     fixtures
         .map(|volume| {
-            let (source, ..) = volume::parts(volume);
+            let source = volume::parts(volume).source;
             format!("volume source {source}: a decoy of the fixture host in caplab, here the machine's own")
         })
         .collect()

@@ -210,6 +210,11 @@ fn volumes(value: &Plain, part: &mut Part) -> Result<(), Unconvertible> {
                                 Some((format!("tmpfs-{name}"), value.scalar()?.to_owned()))
                             }));
                         }
+                        None if name == "bind" => {
+                            fields.extend(value.entries().iter().filter_map(|(name, value)| {
+                                Some((format!("bind-{name}"), value.scalar()?.to_owned()))
+                            }));
+                        }
                         None => part.notes.push(format!("volumes: {name}: it has no meaning here")),
                     }
                 }
@@ -314,13 +319,15 @@ pub fn write(draft: &Draft, image: &str) -> String {
                     let volumes = value.items().iter().map(|one| match one.scalar() {
                         Some(_) => one.clone(),
                         None => {
-                            let (source, target, read_only) = volume::parts(one);
-                            Plain::Map(vec![
+                            let parts = volume::parts(one);
+                            let mut map = vec![
                                 ("type".to_owned(), Plain::text("bind")),
-                                ("source".to_owned(), Plain::text(source)),
-                                ("target".to_owned(), Plain::text(target)),
-                                ("read_only".to_owned(), Plain::truth(read_only)),
-                            ])
+                                ("source".to_owned(), Plain::text(parts.source)),
+                                ("target".to_owned(), Plain::text(parts.target)),
+                                ("read_only".to_owned(), Plain::truth(parts.read_only)),
+                            ];
+                            map.extend(parts.propagation.as_deref().map(volume::bind));
+                            Plain::Map(map)
                         }
                     });
                     keys.push((key.clone(), doubled(&Plain::List(volumes.collect()))));

@@ -170,7 +170,7 @@ impl Taken {
 
     /// Decoys for sources that the fixture host does not have by itself.
     fn decoys(&mut self, volumes: &Plain) {
-        let sources: Vec<String> = volumes.items().iter().map(|one| volume::parts(one).0).collect();
+        let sources: Vec<String> = volumes.items().iter().map(|one| volume::parts(one).source).collect();
         for source in &sources {
             let source = source.trim_end_matches('/');
             let inside = format!("{source}/");
@@ -292,8 +292,8 @@ fn facts(part: &Part, job: &ContainerJob) -> Vec<(String, Plain)> {
         .items("volumes")
         .iter()
         .map(|one| {
-            let (_, target, read_only) = volume::parts(one);
-            (target, Plain::text(if read_only { "ro" } else { "rw" }))
+            let parts = volume::parts(one);
+            (parts.target, Plain::text(if parts.read_only { "ro" } else { "rw" }))
         })
         .collect();
     if !mounts.is_empty() {

@@ -1,6 +1,6 @@
 //! Volumes in the words of the command lines and of Compose, which are nearly the format's.
 
-use crate::scenario::plain::Plain;
+use crate::scenario::{model::Propagation, plain::Plain};
 
 /// Where a relative source is taken to lie on the fixture host: nothing of the author's folder is read.
 pub(super) const PROJECT: &str = "/project";
@@ -32,10 +32,11 @@ pub(super) fn short(text: &str) -> Read {
         match option {
             "ro" => kept.push(option),
             "rw" => {}
+            word if Propagation::from_name(word).is_some() => kept.push(option),
             other => notes.push(format!("volume {text}: option {other} has no meaning here")),
         }
     }
-    let suffix: String = kept.iter().map(|option| format!(":{option}")).collect();
+    let suffix = if kept.is_empty() { String::new() } else { format!(":{}", kept.join(",")) };
     Read { volume: Ok(Plain::text(format!("{source}:{target}{suffix}"))), notes }
 }
 
@@ -78,6 +79,7 @@ pub(super) fn long(fields: &[(String, String)], shown: &str) -> Result<(&'static
         "readonly",
         "ro",
         "read_only",
+        "bind-propagation",
         "tmpfs-size",
         "tmpfs-mode",
     ];
@@ -93,13 +95,23 @@ pub(super) fn long(fields: &[(String, String)], shown: &str) -> Result<(&'static
                 return Ok(("volumes", Read { volume: Err(format!("mount {shown}: its source is no path")), notes }));
             };
             // The short form, where nothing in it could be taken for its separator.
+            let propagation = find(&["bind-propagation"]).filter(|word| match Propagation::from_name(word) {
+                Some(_) => true,
+                None => {
+                    notes.push(format!("mount {shown}: propagation {word} is none"));
+                    false
+                }
+            });
             let volume = if source.contains(':') || target.contains(':') {
                 let mut map =
                     vec![("source".to_owned(), Plain::text(source)), ("target".to_owned(), Plain::text(target))];
                 map.extend(read_only.then(|| ("read_only".to_owned(), Plain::truth(true))));
+                map.extend(propagation.map(bind));
                 Plain::Map(map)
             } else {
-                Plain::text(format!("{source}:{target}{}", if read_only { ":ro" } else { "" }))
+                let options: Vec<&str> = read_only.then_some("ro").into_iter().chain(propagation).collect();
+                let options = if options.is_empty() { String::new() } else { format!(":{}", options.join(",")) };
+                Plain::text(format!("{source}:{target}{options}"))
             };
             Ok(("volumes", Read { volume: Ok(volume), notes }))
         }
@@ -151,22 +163,42 @@ pub(super) fn flag(volume: &Plain) -> (&'static str, String) {
     if read_only(volume) {
         parts.push("readonly".to_owned());
     }
+    parts.extend(self::parts(volume).propagation.map(|word| format!("bind-propagation={word}")));
     ("mount", parts.into_iter().map(csv).collect::<Vec<_>>().join(","))
 }
 
-/// Source, target, read-only of a volume of the format.
-pub(super) fn parts(volume: &Plain) -> (String, String, bool) {
+/// A volume of the format.
+pub(super) struct Parts {
+    pub(super) source: String,
+    pub(super) target: String,
+    pub(super) read_only: bool,
+    /// The word, where one is there.
+    pub(super) propagation: Option<String>,
+}
+
+/// Takes one apart.
+pub(super) fn parts(volume: &Plain) -> Parts {
     match volume.scalar() {
         Some(text) => {
             let mut parts = text.split(':').map(str::to_owned);
-            let (source, target) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-            (source, target, parts.next().as_deref() == Some("ro"))
+            let mut next = || parts.next().unwrap_or_default();
+            let (source, target, options) = (next(), next(), next());
+            let read_only = options.split(',').any(|word| word == "ro");
+            let propagation = options.split(',').find(|word| Propagation::from_name(word).is_some()).map(str::to_owned);
+            Parts { source, target, read_only, propagation }
         }
         None => {
             let field = |name: &str| volume.get(name).and_then(Plain::scalar).unwrap_or_default().to_owned();
-            (field("source"), field("target"), read_only(volume))
+            let bind = volume.get("bind").and_then(|bind| bind.get("propagation")).and_then(Plain::scalar);
+            let (source, target) = (field("source"), field("target"));
+            Parts { source, target, read_only: read_only(volume), propagation: bind.map(str::to_owned) }
         }
     }
+}
+
+/// Compose's key for a propagation.
+pub(super) fn bind(word: &str) -> (String, Plain) {
+    ("bind".to_owned(), Plain::Map(vec![("propagation".to_owned(), Plain::text(word))]))
 }
 
 /// Of the real machine a volume is read-only unless the file says otherwise.

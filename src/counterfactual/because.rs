@@ -60,11 +60,11 @@ pub fn cases(case: &Case, machine: &Machine) -> Vec<Case> {
 }
 
 impl Because<'_> {
-    /// Whether an outcome is the opposite. What was allowed may in a namespace of the container's own not be there to be asked for: a
-    /// namespace refuses nothing, it hides. That it is the namespace that does is certain, since nothing else was changed.
+    /// Whether an outcome is the opposite. What was allowed may in a namespace of the container's own, or below a private mount, not be there
+    /// to be asked for: they refuse nothing, they hide. That it is the namespace that does is certain, since nothing else was changed.
     #[must_use]
     pub fn is_turned_by(&self, outcome: &Outcome) -> bool {
-        let hidden = matches!(self.controls, [Control::Namespace(_)])
+        let hidden = matches!(self.controls, [Control::Namespace(_) | Control::Propagation(_)])
             && self.sense == Sense::Allowed
             && matches!(outcome, Outcome::Unavailable(_));
         hidden || outcome.sense() == Some(self.sense.opposite())

@@ -9,7 +9,9 @@ use crate::{
     observe::{Sense, outside},
     scenario::{
         describe,
-        model::{Case, Container, Control, IdOrName, Limit, Owner, SystemPaths, User},
+        model::{
+            Case, Container, Control, IdOrName, Limit, Owner, Propagation, SystemPaths, User, Volume, VolumeSource,
+        },
     },
 };
 
@@ -82,6 +84,13 @@ pub fn change_of(control: &Control, scene: &Scene) -> Result<Change, String> {
         }
         Control::Volume(target) if container.volumes.iter().any(|volume| volume.target == *target) => Ok(Impose),
         Control::Volume(target) => Err(format!("there is no volume at {target}")),
+        Control::Propagation(target) => match container.volumes.iter().find(|volume| volume.target == *target) {
+            Some(Volume { source: VolumeSource::RealHost(_), .. }) => {
+                Err(format!("the volume at {target} is the real machine's"))
+            }
+            Some(volume) => toggle(!volume.propagates()),
+            None => Err(format!("there is no volume at {target}")),
+        },
         Control::ReadOnlyRoot => toggle(container.read_only),
         Control::NoNewPrivs => toggle(container.no_new_privs),
         Control::Seccomp if linux.seccomp().is_some() => Ok(Lift),
@@ -200,6 +209,11 @@ fn make(change: &Change, scene: &Scene, case: &mut Case) {
             None => container.altered.writable.push(target.clone()),
         },
         Control::Volume(target) => container.volumes.retain(|volume| volume.target != *target),
+        Control::Propagation(target) => {
+            let volume = container.volumes.iter_mut().find(|volume| volume.target == *target);
+            let becomes = if lift { Propagation::Rshared } else { Propagation::Rprivate };
+            volume.into_iter().for_each(|volume| volume.propagation = Some(becomes));
+        }
         Control::ReadOnlyRoot => container.read_only = !lift,
         Control::NoNewPrivs => container.no_new_privs = !lift,
         Control::Seccomp => container.seccomp_unconfined = lift,

@@ -46,6 +46,7 @@ pub fn all(scene: &Scene, machine: &Machine) -> Listed {
     let preset = preset.map(|mount| mount.destination().to_string_lossy().into_owned());
     let volumes = container.volumes.iter().map(|volume| volume.target.clone());
     controls.extend(volumes.clone().chain(preset).map(Control::ReadOnlyMount));
+    controls.extend(volumes.clone().map(Control::Propagation));
     controls.push(Control::ReadOnlyRoot);
     controls.extend(Sharing::OWN_OR_SHARED.map(Control::Namespace));
     controls.extend(files(scene).into_iter().map(Control::File));

@@ -219,9 +219,10 @@ impl Inquiry<'_> {
     }
 }
 
-/// Whether an outcome is the opposite. Without a volume what it held is not there, and that is what the change is about.
+/// Whether an outcome is the opposite. Without a volume what it held is not there, nor what others mount below one that is private, and that
+/// is what the change is about.
 fn turned(sense: Sense, changes: &[Change], seen: &StepObservation) -> bool {
-    let volumes = changes.iter().all(|change| matches!(change.control, Control::Volume(_)));
+    let volumes = changes.iter().all(|one| matches!(one.control, Control::Volume(_) | Control::Propagation(_)));
     let gone = sense == Sense::Allowed && volumes && matches!(seen.outcome, crate::observe::Outcome::Unavailable(_));
     gone || seen.outcome.sense() == Some(sense.opposite())
 }

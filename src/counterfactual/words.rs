@@ -10,7 +10,7 @@ use crate::{
     observe::{Namespace, map_words},
     scenario::{
         describe,
-        model::{Control, Limit, Owner, VolumeSource},
+        model::{Control, Limit, Owner, Propagation, VolumeSource},
     },
 };
 
@@ -88,15 +88,26 @@ pub fn words(change: &Change, scene: &Scene) -> Words {
         ),
         Control::ReadOnlyMount(target) => {
             let (is, becomes) = if lift { ("read-only", "writable") } else { ("writable", "read-only") };
-            let volumes = &scene.container().volumes;
-            let spelled = match volumes.iter().find(|volume| volume.target == *target) {
-                Some(volume) => {
-                    let (VolumeSource::Fixture(source) | VolumeSource::RealHost(source)) = &volume.source;
-                    both(&format!("-v {source}:{target}:{}", if lift { "rw" } else { "ro" }))
-                }
-                None => (None, None),
-            };
+            let spelled = bound(scene, target, if lift { "rw" } else { "ro" });
+            let spelled = (spelled.clone(), spelled);
             (format!("{target} is mounted {is}"), format!("{target} {becomes}"), spelled, "mount(8)")
+        }
+        Control::Propagation(target) => {
+            let volume = scene.container().volumes.iter().find(|volume| volume.target == *target);
+            let now = volume.and_then(|volume| volume.propagation).unwrap_or(Propagation::Rprivate);
+            let whose = match now {
+                Propagation::Private | Propagation::Rprivate => "seen by nobody else",
+                Propagation::Slave | Propagation::Rslave => "the host's too, if the host mounts it",
+                Propagation::Shared | Propagation::Rshared => "the host's too",
+            };
+            let becomes = if lift { Propagation::Rshared } else { Propagation::Rprivate }.name();
+            let spelled = bound(scene, target, becomes);
+            (
+                format!("what is mounted below {target} is {whose} ({})", now.name()),
+                format!("{target} {becomes}"),
+                (spelled.clone(), spelled),
+                "mount_namespaces(7)",
+            )
         }
         Control::Volume(target) => (
             format!("there is a volume at {target}"),
@@ -225,6 +236,13 @@ pub fn words(change: &Change, scene: &Scene) -> Words {
         }
     };
     Words { state, change, docker, podman, man }
+}
+
+/// `-v` of the volume at a target with this option.
+fn bound(scene: &Scene, target: &str, option: &str) -> Option<String> {
+    let volume = scene.container().volumes.iter().find(|volume| volume.target == *target)?;
+    let (VolumeSource::Fixture(source) | VolumeSource::RealHost(source)) = &volume.source;
+    Some(format!("-v {source}:{target}:{option}"))
 }
 
 fn cover(path: &str, what: &str, lift: bool) -> (String, String, (Option<String>, Option<String>), &'static str) {

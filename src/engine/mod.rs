@@ -75,6 +75,14 @@ impl Job {
             || self.steps.iter().any(|step| matches!(step.kind, StepJobKind::HostFile { .. }))
     }
 
+    /// Whether mounts below the fixture host propagate: a volume of it asks for that.
+    #[must_use]
+    pub fn shares_fixture(&self) -> bool {
+        let words = ["slave", "rslave", "shared", "rshared"];
+        let mut mounts = self.containers.iter().flat_map(|container| container.spec.mounts().iter().flatten());
+        mounts.any(|mount| mount.options().iter().flatten().any(|word| words.contains(&word.as_str())))
+    }
+
     /// Whether two jobs ask an engine for the same, in whichever of their author's words.
     #[must_use]
     pub fn asks_the_same(&self, other: &Self) -> bool {

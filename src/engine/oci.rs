@@ -88,6 +88,7 @@ fn case(job: &Job, runtime: &Runtime, guard: u32) -> Result<Case, EngineError> {
             .iter()
             .map(|step| request::step(step, |_, process, program| exec(process, program)))
             .collect::<Result<_, _>>()?,
+        shared: job.shares_fixture(),
         runtime: Some(runtime.clone()),
         capture: false,
         output_limit: OUTPUT_LIMIT,

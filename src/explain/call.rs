@@ -6,6 +6,7 @@
 use std::{fmt, path::Path};
 
 use caplab_init::wire::{Base, Container, IdMap, LimitGroup, Op, Program};
+use nix::libc;
 
 use super::tree::{Tree, above};
 use crate::{
@@ -79,7 +80,7 @@ pub(super) fn of(op: &Op, tree: &mut Tree<'_>, born_with: CapSet) -> Vec<Call> {
             calls.push(call("symlinkat", [&text(target), "root", &text(path)]));
             calls
         }
-        Op::Device { node, bind: true } => bind(tree, Base::Host, &node.path, &node.path, false, 0),
+        Op::Device { node, bind: true } => bind(tree, (Base::Host, &node.path), &node.path, false, (0, 0)),
         Op::Device { node, bind: false } => {
             let mut calls = directories(tree.missing(above(&node.path)));
             tree.make(&node.path);
@@ -106,7 +107,10 @@ pub(super) fn of(op: &Op, tree: &mut Tree<'_>, born_with: CapSet) -> Vec<Call> {
             tree.mount(target, fstype != "tmpfs");
             calls
         }
-        Op::Bind { from, source, target, recursive, attrs } => bind(tree, *from, source, target, *recursive, *attrs),
+        Op::Peer(source) => vec![clone_tree(&format!("fixture host{source}"), true)],
+        Op::Bind { from, source, target, recursive, attrs, propagation } => {
+            bind(tree, (*from, source), target, *recursive, (*attrs, *propagation))
+        }
         Op::WorkingDir(path) => directories(tree.missing(path)),
         Op::Pivot => vec![
             call("fchdir", ["root"]),
@@ -322,18 +326,35 @@ fn clone_tree(path: &str, recursive: bool) -> Call {
 }
 
 fn attributes(attrs: u64, recursive: bool) -> Call {
-    let flags = if recursive { "AT_EMPTY_PATH|AT_RECURSIVE" } else { "AT_EMPTY_PATH" };
-    call("mount_setattr", ["mount", "\"\"", flags, &format!("{{attr_set={}}}", attribute_names(attrs))])
+    set_attributes(&format!("{{attr_set={}}}", attribute_names(attrs)), recursive)
 }
 
-fn bind(tree: &mut Tree<'_>, from: Base, source: &str, target: &str, recursive: bool, attrs: u64) -> Vec<Call> {
+fn set_attributes(attributes: &str, recursive: bool) -> Call {
+    let flags = if recursive { "AT_EMPTY_PATH|AT_RECURSIVE" } else { "AT_EMPTY_PATH" };
+    call("mount_setattr", ["mount", "\"\"", flags, attributes])
+}
+
+fn bind(
+    tree: &mut Tree<'_>,
+    (from, source): (Base, &str),
+    target: &str,
+    recursive: bool,
+    (attrs, propagation): (u64, u64),
+) -> Vec<Call> {
     let shown = match from {
-        Base::Fixture => format!("fixture host{source}"),
+        Base::Fixture | Base::Peer => format!("fixture host{source}"),
         Base::SharedMemory => format!("shared memory{source}"),
         Base::Host => source.to_owned(),
         Base::Own => format!("root{source}"),
     };
-    let mut calls = vec![clone_tree(&shown, recursive)];
+    // A peer's copy was made before.
+    let mut calls = if from == Base::Peer { Vec::new() } else { vec![clone_tree(&shown, recursive)] };
+    if propagation != 0 {
+        let names = [(libc::MS_PRIVATE, "MS_PRIVATE"), (libc::MS_SLAVE, "MS_SLAVE"), (libc::MS_SHARED, "MS_SHARED")];
+        let name = names.iter().find(|(flag, _)| propagation & flag != 0).map_or("0", |(_, name)| name);
+        let recursive = propagation & libc::MS_REC != 0;
+        calls.push(set_attributes(&format!("{{propagation={name}}}"), recursive));
+    }
     if attrs != 0 {
         calls.push(attributes(attrs, recursive));
     }

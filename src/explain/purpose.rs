@@ -1,6 +1,7 @@
 //! What an operation protects, in a sentence.
 
 use caplab_init::wire::{Base, Op};
+use nix::libc;
 
 use super::call;
 use crate::capability::CapSet;
@@ -30,6 +31,9 @@ pub(super) fn of(op: &Op) -> String {
         Op::Device { bind: true, .. } => "mknod(2) is never allowed in a user namespace: the host's own node is bound in its place.".to_owned(),
         Op::Device { .. } => "A device that harms nobody. That it may be opened the device list says, not this node.".to_owned(),
         Op::Mount { fstype, target, attrs, read_only, .. } => mount(fstype, target, *attrs, *read_only),
+        Op::Peer(source) => format!("A copy of the host's {source} before anything is private: what the host mounts below it is mounted below the copy too."),
+        Op::Bind { from: Base::Peer, propagation, .. } if propagation & libc::MS_SHARED != 0 => "A volume that propagates: what the container mounts below it is mounted on the host too.".to_owned(),
+        Op::Bind { from: Base::Peer, .. } => "A volume that is the host's slave: what the host mounts below it appears here, what the container mounts stays here.".to_owned(),
         Op::Bind { from: Base::Fixture, attrs, .. } if attrs & 1 != 0 => "A volume, read-only: not even a root with CAP_DAC_OVERRIDE writes through it, for the mount is asked before the mode.".to_owned(),
         Op::Bind { from: Base::Fixture, .. } => "A volume: the host's own files, with the host's owners and modes. Whoever is their owner by number inside is it outside.".to_owned(),
         Op::Bind { from: Base::SharedMemory, .. } => "The /dev/shm of the container whose ipc namespace this one joins: the namespace alone does not carry it.".to_owned(),

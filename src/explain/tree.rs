@@ -57,7 +57,7 @@ impl<'a> Tree<'a> {
     /// Whether a bind's source is a directory.
     pub(super) fn is_directory(&self, from: Base, path: &str) -> bool {
         match from {
-            Base::Fixture => (self.is_fixture_directory)(path),
+            Base::Fixture | Base::Peer => (self.is_fixture_directory)(path),
             Base::SharedMemory => true,
             Base::Host => Path::new(path).is_dir(),
             // What is bound of it are files of its own.

@@ -3,7 +3,7 @@
 use caplab_init::wire::IdMap;
 use oci_spec::runtime::{Capabilities, Linux, LinuxIdMapping, LinuxNamespaceType, Process, Spec};
 
-use super::{CapSets, Mount, Namespace, NamespaceState, ProcessFacts, Seccomp, map_words};
+use super::{CapSets, Mount, Namespace, NamespaceState, Peers, ProcessFacts, Seccomp, map_words};
 use crate::{capability::CapSet, engine::namespace_owner};
 
 /// Every point in which the kernel gave a container's pid 1 something else than its Spec asked for, each a sentence:
@@ -213,6 +213,9 @@ fn mounts(spec: &Spec, linux: &Linux, effective: &ProcessFacts, found: &mut Vec<
             }
         }
         let asked = |word: &str| wanted.options().iter().flatten().any(|option| option == word);
+        if let Some((word, _)) = propagation(wanted.options()).filter(|(_, peers)| !peers.contains(&got.peers)) {
+            found.push(format!("asked for {target} {word}, the kernel has it {}", got.peers.name()));
+        }
         for word in ["ro", "nosuid", "nodev", "noexec"] {
             let given = got.options.iter().any(|option| option == word);
             if asked(word) && !given {
@@ -249,6 +252,20 @@ fn mounts(spec: &Spec, linux: &Linux, effective: &ProcessFacts, found: &mut Vec<
             found.push(format!("asked for {path} to be masked, it is seen"));
         }
     }
+}
+
+/// The propagation that is asked for, and what may come of it: a mount namespace of another user namespace than its source's is nobody's
+/// peer (mount_namespaces(7), "Restrictions on mount namespaces").
+fn propagation(options: &Option<Vec<String>>) -> Option<(&str, &'static [Peers])> {
+    options.iter().flatten().find_map(|word| {
+        let peers: &[Peers] = match word.as_str() {
+            "private" | "rprivate" => &[Peers::Private],
+            "slave" | "rslave" => &[Peers::Slave],
+            "shared" | "rshared" => &[Peers::Shared, Peers::SlaveAndShared],
+            _ => return None,
+        };
+        Some((word.as_str(), peers))
+    })
 }
 
 /// What a tmpfs may hold, in bytes.

@@ -148,6 +148,38 @@ pub struct Mount {
     pub source: String,
     /// Per-file-system options.
     pub super_options: Vec<String>,
+    /// Who sees what is mounted below it.
+    pub peers: Peers,
+}
+
+/// Who sees what is mounted below a mount: the optional fields `shared:N` and `master:N` of proc_pid_mountinfo(5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Peers {
+    /// Nobody else.
+    #[default]
+    Private,
+    /// It has what its master has, and the master nothing of it.
+    Slave,
+    /// Each mount of its group has what any of them has.
+    Shared,
+    /// Both: a group of its own that has what a master has. Of a shared mount a user namespace has only this.
+    SlaveAndShared,
+}
+
+impl Peers {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Private, Self::Slave, Self::Shared, Self::SlaveAndShared];
+
+    /// mount_namespaces(7) has these words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Slave => "slave",
+            Self::Shared => "shared",
+            Self::SlaveAndShared => "slave and shared",
+        }
+    }
 }
 
 /// A line of /proc/PID/limits.
@@ -177,6 +209,8 @@ pub struct Process {
 pub struct FileFacts {
     /// It is there.
     pub exists: bool,
+    /// Something is mounted there.
+    pub mounted: bool,
     /// Permission bits.
     pub mode: u32,
     /// Owner.

@@ -9,7 +9,8 @@ mod sense;
 
 pub use effective::{after_execve, deviations, other_umask, outside, umask};
 pub use facts::{
-    CapSets, FileFacts, Limit, Mount, Namespace, NamespaceState, Process, ProcessFacts, Seccomp, map_lines, map_words,
+    CapSets, FileFacts, Limit, Mount, Namespace, NamespaceState, Peers, Process, ProcessFacts, Seccomp, map_lines,
+    map_words,
 };
 pub use outcome::{Outcome, Output, RefusedPhase, Stream};
 pub use parse::{Elder, parse_ancestor, parse_process};

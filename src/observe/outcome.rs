@@ -35,6 +35,19 @@ pub enum Outcome {
     Unclear(String),
 }
 
+impl Outcome {
+    /// Whether two engines saw the same. The words for a reader may be each one's own.
+    #[must_use]
+    pub fn agrees(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Denied { errno, .. }, Self::Denied { errno: theirs, .. }) => errno == theirs,
+            (Self::Refused { phase, .. }, Self::Refused { phase: theirs, .. }) => phase == theirs,
+            (Self::Unavailable(_), Self::Unavailable(_)) | (Self::Unclear(_), Self::Unclear(_)) => true,
+            (one, other) => one == other,
+        }
+    }
+}
+
 /// How far a container or process had got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusedPhase {

@@ -2,7 +2,7 @@
 
 use caplab_init::wire::{IdMap, ProcessText};
 
-use super::{CapSets, Limit, Mount, Namespace, NamespaceState, Process, ProcessFacts, Resources, Seccomp};
+use super::{CapSets, Limit, Mount, Namespace, NamespaceState, Peers, Process, ProcessFacts, Resources, Seccomp};
 use crate::capability::CapSet;
 
 /// A container that was made before: its name, and name and identity of its namespaces in /proc/PID/ns.
@@ -143,6 +143,14 @@ fn mount(line: &str) -> Result<Mount, String> {
     let mut fields = fixed.split(' ').skip(3);
     let mut next = || fields.next().ok_or_else(wrong);
     let (root, target, options) = (next()?, next()?, next()?);
+    let tags: Vec<&str> = fields.collect();
+    let has = |name: &str| tags.iter().any(|tag| tag.split(':').next() == Some(name));
+    let peers = match (has("shared"), has("master")) {
+        (false, false) => Peers::Private,
+        (false, true) => Peers::Slave,
+        (true, false) => Peers::Shared,
+        (true, true) => Peers::SlaveAndShared,
+    };
     let mut rest = rest.split(' ');
     let mut next = || rest.next().ok_or_else(wrong);
     let (fstype, source, super_options) = (next()?, next()?, next()?);
@@ -154,6 +162,7 @@ fn mount(line: &str) -> Result<Mount, String> {
         fstype: unescape(fstype),
         source: unescape(source),
         super_options: words(super_options),
+        peers,
     })
 }
 
@@ -266,8 +275,17 @@ mod tests {
         assert_eq!(facts.mounts[0].root, "/a b");
         assert_eq!(facts.mounts[0].options, ["rw", "nosuid"]);
         assert_eq!(facts.mounts[0].super_options, ["ro", "size=5"]);
+        assert_eq!(facts.mounts[0].peers, Peers::Slave);
         assert_eq!(facts.limits, [Limit { name: "nofile", soft: 64, hard: u64::MAX }]);
         assert_eq!(facts.command, "sleep  60");
+    }
+
+    #[test]
+    fn a_mount_says_who_its_peers_are() {
+        let tags = ["", "master:1 propagate_from:2 ", "shared:5 ", "shared:5 master:1 "];
+        let peers =
+            tags.map(|tags| mount(&format!("36 35 98:0 / /mnt rw {tags}- ext4 /dev/vda rw")).map(|one| one.peers));
+        assert_eq!(peers, Peers::ALL.map(Ok));
     }
 
     #[test]

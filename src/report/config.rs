@@ -6,7 +6,7 @@ use crate::{
     capability::Capability,
     scenario::{
         image::{Build, Origin},
-        model::{Container, Device, IdOrName, Preset, Rootfs, User, Volume, VolumeSource},
+        model::{Container, Device, IdOrName, Preset, Propagation, Rootfs, User, Volume, VolumeSource},
         resources::{limit_text, processors},
     },
 };
@@ -160,7 +160,10 @@ fn device(device: &Device) -> String {
 
 fn volume(volume: &Volume) -> String {
     let (VolumeSource::Fixture(source) | VolumeSource::RealHost(source)) = &volume.source;
-    format!("{source}:{}{}", volume.target, if volume.read_only { ":ro" } else { "" })
+    let propagation = volume.propagation.map(Propagation::name);
+    let options: Vec<&str> = volume.read_only.then_some("ro").into_iter().chain(propagation).collect();
+    let options = if options.is_empty() { String::new() } else { format!(":{}", options.join(",")) };
+    format!("{source}:{}{options}", volume.target)
 }
 
 fn amount(limit: u64) -> Value {

@@ -106,7 +106,7 @@ fn step(step: &StepResult) -> Value {
         }
         Some(Facts::File(file)) => json!({
             "exists": file.exists, "mode": format!("{:04o}", file.mode), "uid": file.uid, "gid": file.gid,
-            "changed": file.changed, "content": file.content,
+            "changed": file.changed, "mounted": file.mounted, "content": file.content,
         }),
     };
     json!({
@@ -128,9 +128,11 @@ fn step(step: &StepResult) -> Value {
             "controls": because.controls.iter().map(describe::control).collect::<Vec<_>>(),
             "change": because.change,
             // One of none holds where nothing flipped.
-            "flipped": because.holds != because.controls.is_empty(),
+            "flipped": because.unasked.is_none() && because.holds != because.controls.is_empty(),
             "holds": because.holds,
             "outcome": outcome(&because.outcome),
+            "natively": because.natively.as_ref().map(outcome),
+            "unasked": because.unasked.as_ref().map(|skip| &skip.reason),
         })),
     })
 }
@@ -168,7 +170,7 @@ fn process(facts: &ProcessFacts) -> Value {
         .map(|mount| {
             json!({
                 "target": mount.target, "type": mount.fstype, "source": mount.source, "root": mount.root,
-                "options": mount.options, "super_options": mount.super_options,
+                "options": mount.options, "super_options": mount.super_options, "propagation": mount.peers.name(),
             })
         })
         .collect();

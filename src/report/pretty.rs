@@ -152,6 +152,15 @@ pub struct Reporter {
     /// The scenario whose cases are coming in: name, how many passed, how long they took.
     open: Option<(String, usize, Duration)>,
     skipped: Vec<(Skip, Vec<String>)>,
+    /// Passed, without their `because`.
+    unasked: Vec<(Skip, Vec<String>)>,
+}
+
+fn add(groups: &mut Vec<(Skip, Vec<String>)>, skip: &Skip, name: &str) {
+    match groups.iter_mut().find(|(known, _)| known == skip) {
+        Some((_, names)) => names.push(name.to_owned()),
+        None => groups.push((skip.clone(), vec![name.to_owned()])),
+    }
 }
 
 impl Reporter {
@@ -172,6 +181,7 @@ impl Reporter {
             columns: terminal::columns(),
             open: None,
             skipped: Vec::new(),
+            unasked: Vec::new(),
         }
     }
 
@@ -194,14 +204,14 @@ impl Reporter {
                 let (_, passed, took) = self.open.get_or_insert((result.scenario.clone(), 0, Duration::ZERO));
                 *passed += 1;
                 *took += result.duration;
+                if let Some(skip) = result.unasked() {
+                    add(&mut self.unasked, skip, &name);
+                }
             }
             Verdict::Skip(skip) => {
                 self.close();
                 self.line(&format!("{YELLOW}skip{PLAIN}  {name}  {DIM}{}{PLAIN}", skip.reason));
-                match self.skipped.iter_mut().find(|(known, _)| known == skip) {
-                    Some((_, names)) => names.push(name.clone()),
-                    None => self.skipped.push((skip.clone(), vec![name.clone()])),
-                }
+                add(&mut self.skipped, skip, &name);
             }
             Verdict::Fail(_) | Verdict::Error(_) => {
                 self.close();
@@ -242,19 +252,25 @@ impl Reporter {
         for name in updated {
             self.line(&format!("{GREEN}snapshot written{PLAIN}  {name}"));
         }
-        let skipped = std::mem::take(&mut self.skipped);
-        for (skip, names) in &skipped {
+        let (skipped, unasked) = (std::mem::take(&mut self.skipped), std::mem::take(&mut self.unasked));
+        self.listed("skipped", "to run", &skipped);
+        self.listed("passed and not asked for their because, which runs natively", "to ask", &unasked);
+        self.line(&format!("\n{} in {:.2} s", counts(tally), self.started.elapsed().as_secs_f64()));
+    }
+
+    /// Cases by what is lacking.
+    fn listed(&mut self, what: &str, to: &str, groups: &[(Skip, Vec<String>)]) {
+        for (skip, names) in groups {
             let remedy = skip.remedy.as_ref().map_or_else(
                 || "nothing on this machine changes that".to_owned(),
-                |remedy| format!("to run {}: {remedy}", if names.len() == 1 { "it" } else { "them" }),
+                |remedy| format!("{to} {}: {remedy}", if names.len() == 1 { "it" } else { "them" }),
             );
-            self.line(&format!("\n{YELLOW}{} skipped{PLAIN}, {}", names.len(), skip.reason));
+            self.line(&format!("\n{YELLOW}{} {what}{PLAIN}, {}", names.len(), skip.reason));
             self.line(&format!("  {remedy}"));
             for name in names {
                 self.line(&format!("  {DIM}{name}{PLAIN}"));
             }
         }
-        self.line(&format!("\n{} in {:.2} s", counts(tally), self.started.elapsed().as_secs_f64()));
     }
 
     /// The line of the scenario whose cases came in.

@@ -6,7 +6,7 @@ use crate::{
     engine::{ContainerJob, ContainerState, Facts, Job, Kind, Observation, StepJobKind},
     observe::{Namespace, ProcessFacts},
     result::Skip,
-    scenario::model::{Action, Case, Container, Owner, Preset},
+    scenario::model::{Action, Case, Container, Owner, Preset, Propagation, Volume},
 };
 
 /// A difference that is known.
@@ -36,7 +36,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 8] = [
+const KNOWN: [Difference; 10] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -74,6 +74,15 @@ const KNOWN: [Difference; 8] = [
         }),
     },
     Difference {
+        name: "peer-in-a-map",
+        engines: &[Kind::Crun],
+        reason: "crun opens a volume outside of the user namespace, so that a shared one stays the host's peer in it",
+        remedy: Remedy::Skip(|case| {
+            let shared = |one: &Volume| matches!(one.propagation, Some(Propagation::Shared | Propagation::Rshared));
+            case.containers.iter().any(|one| one.has_user_namespace() && one.volumes.iter().any(shared))
+        }),
+    },
+    Difference {
         name: "tmpfs-asked-mode",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
         reason: "runc 1.1 lays the mode of the directory that a tmpfs covers over the one that was asked for",
@@ -87,6 +96,12 @@ const KNOWN: [Difference; 8] = [
         engines: &[Kind::Podman],
         reason: "podman 4.3 fails to mount the root of a container whose id map has lines that do not follow each other",
         remedy: Remedy::Skip(|case| case.containers.iter().any(|one| in_pieces(&one.uidmap) || in_pieces(&one.gidmap))),
+    },
+    Difference {
+        name: "privileged-binds",
+        engines: &[Kind::Podman],
+        reason: "rootless podman binds every device of the machine into a privileged container, and they are mounts of it",
+        remedy: Remedy::Skip(|case| case.containers.iter().any(|one| one.rootless.is_some() && one.privileged)),
     },
     Difference {
         name: "dev-noexec",

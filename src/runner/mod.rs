@@ -1,5 +1,6 @@
 //! Runs cases: what is lacking, the case, its counterfactuals, its snapshot, the verdict.
 
+mod because;
 mod case;
 mod compare;
 mod fidelity;

@@ -32,14 +32,14 @@ use attempts::{of_command, of_probe};
 use reasons::Beyond;
 use who::Who;
 
-/// Why a case or one of its counterfactuals is not for this lab host, of those that are `native`; `None` where all are.
-pub(super) fn with_counterfactuals(case: &Case, machine: &Machine, native: impl Fn(&Case) -> bool) -> Option<Skip> {
+/// Why a case or one of its counterfactuals is not for this lab host; `None` where all are.
+pub(super) fn with_counterfactuals(case: &Case, machine: &Machine) -> Option<Skip> {
     let machine = &*machine.for_case(case);
     if machine.lab.initial {
         return None;
     }
-    let all = [case.clone()].into_iter().chain(counterfactual::cases(case, machine));
-    all.filter(native).find_map(|case| beyond(&case, machine))
+    let mut all = [case.clone()].into_iter().chain(counterfactual::cases(case, machine));
+    all.find_map(|case| beyond(&case, machine))
 }
 
 /// Why a case, as it stands, is not for this lab host; `None` where it is.

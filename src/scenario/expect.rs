@@ -6,7 +6,7 @@ use regex::Regex;
 use super::model::{CapList, Ulimit};
 use crate::{
     errno::{Errno, Signal},
-    observe::{Namespace, NamespaceState, Resources, Seccomp},
+    observe::{Namespace, NamespaceState, Peers, Resources, Seccomp},
 };
 
 /// What must come of a run or probe step. At least one field is set.
@@ -103,6 +103,8 @@ pub struct MountExpect {
     pub fstype: Option<String>,
     /// Options that it must have.
     pub options: Vec<String>,
+    /// Whose mounts below it must be seen where.
+    pub propagation: Option<Peers>,
 }
 
 /// What a `host: {process: …}` step must find.
@@ -135,4 +137,6 @@ pub struct HostFileExpect {
     pub content: Option<Matcher>,
     /// Whether it exists.
     pub exists: Option<bool>,
+    /// Whether something is mounted there.
+    pub mounted: Option<bool>,
 }

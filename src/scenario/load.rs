@@ -7,7 +7,7 @@ use super::{
     diagnostic::{Diagnostic, Fault, Invalid, Level, Place},
     format,
     matrix::{self, Cell, Substitution},
-    model::{Case, Container, Requirement, Scenario},
+    model::{Because, Case, Container, Requirement, Scenario},
     problems::Problems,
     read::{
         self, Fields,
@@ -165,7 +165,17 @@ fn case(
         None => whole.need("steps", |_| Ok(Vec::new())),
     };
     let requires = fields.read("requires", |node| requires(node, problems)).unwrap_or_default();
-    Ok((Case { name: cell.map(matrix::name), host, steps: steps?, containers, requires }, document))
+    let case = Case { name: cell.map(matrix::name), host, steps: steps?, containers, requires };
+    if !case.is_for(Kind::Native)
+        && let Some(step) = case.steps.iter().find(|step| *step.action.because() != Because::Unsaid)
+    {
+        let at = fields.key("requires").map_or(fields.at(), |key| key.at);
+        let fault = Fault::new(at, format!("not for the native engine, and step {} has a `because`", step.id));
+        problems.tell(fault.help(
+            "what a because changes runs natively, whoever runs the case: say it of an `engine` list with native in it, or leave it away",
+        ));
+    }
+    Ok((case, document))
 }
 
 /// The document with what the cell has for its variables.

@@ -21,6 +21,7 @@ pub mod resources;
 pub mod sharing;
 pub mod step;
 mod tree;
+pub mod volume;
 mod warn;
 
 pub use beside::Beside;

@@ -15,6 +15,7 @@ pub use super::image::FromImage;
 pub use super::resources::{Limit, Resources};
 pub use super::sharing::{CgroupNamespace, OwnIpc, Owner, Sharing};
 pub use super::step::{Action, Because, Control, Step};
+pub use super::volume::{Propagation, Tmpfs, Volume, VolumeSource};
 
 /// One YAML file.
 #[derive(Debug, Clone)]
@@ -50,6 +51,14 @@ pub struct Case {
     pub steps: Vec<Step>,
     /// What the author asks for beyond what is derived.
     pub requires: Vec<Requirement>,
+}
+
+impl Case {
+    /// Whether its author asks for no other engine.
+    #[must_use]
+    pub fn is_for(&self, engine: Kind) -> bool {
+        self.requires.iter().all(|one| !matches!(one, Requirement::Engine(engines) if !engines.contains(&engine)))
+    }
 }
 
 /// A container as its author wrote it, in Compose's words.
@@ -346,35 +355,6 @@ impl fmt::Display for IdOrName {
             Self::Name(name) => out.write_str(name),
         }
     }
-}
-
-/// A volume.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Volume {
-    /// What is mounted.
-    pub source: VolumeSource,
-    /// Absolute path in the container, normalised.
-    pub target: String,
-    /// `:ro`.
-    pub read_only: bool,
-}
-
-/// Where a volume's content comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VolumeSource {
-    /// A path of the fixture host.
-    Fixture(String),
-    /// A path of the real machine: needs `--trust-host`.
-    RealHost(String),
-}
-
-/// A tmpfs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tmpfs {
-    /// Absolute path in the container, normalised.
-    pub target: String,
-    /// Mount options as docker takes them: `size=64m`, `mode=1777`, `ro`, `exec`. Validated.
-    pub options: Vec<String>,
 }
 
 /// A resource limit.

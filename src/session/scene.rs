@@ -111,6 +111,7 @@ impl Scene {
             source: VolumeSource::Fixture(source.to_owned()),
             target: target.to_owned(),
             read_only: false,
+            propagation: None,
         };
         let mut hidden = Vec::new();
         for entry in fixture::entries(&self.case.host) {

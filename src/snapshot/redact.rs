@@ -3,7 +3,7 @@
 //! by `observe::deviations`, and a difference there is an error before there is any picture.
 
 use crate::{
-    observe::{Mount, Namespace},
+    observe::{Mount, Namespace, Peers},
     scenario::model::{Container, Rootfs, VolumeSource},
 };
 
@@ -43,7 +43,8 @@ const RULES: [Rule; 6] = [
             VolumeSource::Fixture(path) => format!("fixture:{path}"),
             VolumeSource::RealHost(path) => path.clone(),
         };
-        Some(Shown::Line(format!("{} {source} {}", mount.target, options(mount))))
+        let peers = if mount.peers == Peers::Private { String::new() } else { format!(", {}", mount.peers.name()) };
+        Some(Shown::Line(format!("{} {source} {}{peers}", mount.target, options(mount))))
     }),
     ("options of a file system: those that an engine asks for", |_, mount| {
         let keep = ["size=", "mode=", "ptmxmode=", "nr_inodes=", "hidepid="];

@@ -185,11 +185,9 @@ fn taken(out: &mut String, step: &StepResult, machine: &Machine) {
             }
         }
         Some(Facts::File(file)) if file.exists => {
-            line(
-                out,
-                2,
-                format_args!("mode: {:04o}, owner: {}:{}, changed: {}", file.mode, file.uid, file.gid, file.changed),
-            );
+            let mounted = if file.mounted { ", mounted over" } else { "" };
+            let (mode, uid, gid) = (file.mode, file.uid, file.gid);
+            line(out, 2, format_args!("mode: {mode:04o}, owner: {uid}:{gid}, changed: {}{mounted}", file.changed));
         }
         Some(Facts::File(_)) => line(out, 2, format_args!("not there")),
         None => {}

@@ -218,6 +218,7 @@ impl<'a> Resolved<'a> {
             .set_sysctl((!sysctls.is_empty()).then_some(sysctls))
             .set_readonly_paths(Some(read_only))
             .set_masked_paths(Some(masked))
+            .set_rootfs_propagation(mounts::of_the_root(container).map(str::to_owned))
             .set_seccomp(self.seccomp(machine));
         Ok(linux)
     }

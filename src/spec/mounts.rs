@@ -8,7 +8,7 @@ use super::{Unresolvable, accounts::Accounts, preset::Facts, rootfs};
 use crate::{
     engine::{FIXTURE_ROOT, OWN_ROOT},
     host::fixture,
-    scenario::model::{Container, Host, Rootfs, VolumeSource},
+    scenario::model::{Container, Host, Propagation, Rootfs, VolumeSource},
 };
 
 /// All of them.
@@ -41,7 +41,10 @@ pub(super) fn all(container: &Container, host: &Host, facts: &Facts) -> Result<V
             }
             VolumeSource::RealHost(path) => path.clone(),
         };
-        asked.push(bind(&source, &volume.target, volume.read_only));
+        let mut bound = bind(&source, &volume.target, volume.read_only);
+        let propagation = volume.propagation.unwrap_or(Propagation::Rprivate);
+        bound.options_mut().get_or_insert_default().push(propagation.name().to_owned());
+        asked.push(bound);
     }
     for tmpfs in &container.tmpfs {
         // An engine's default is overridden by an option of the author's that says the opposite.
@@ -63,6 +66,19 @@ pub(super) fn all(container: &Container, host: &Host, facts: &Facts) -> Result<V
     asked.sort_by_key(|mount| mount.destination().components().count());
     mounts.extend(asked);
     Ok(mounts)
+}
+
+/// How far the mounts of the whole root must be open for its volumes, as docker has it (moby, daemon/oci_linux.go withMounts): a mount below
+/// what is private sees nothing of the host's.
+pub(super) fn of_the_root(container: &Container) -> Option<&'static str> {
+    let asks = |wanted: [Propagation; 2]| {
+        container.volumes.iter().any(|volume| volume.propagation.is_some_and(|one| wanted.contains(&one)))
+    };
+    if asks([Propagation::Shared, Propagation::Rshared]) {
+        Some("shared")
+    } else {
+        asks([Propagation::Slave, Propagation::Rslave]).then_some("rslave")
+    }
 }
 
 /// What podman binds where it cannot write the user whom it names into a read-only root: those of its files that say more than the

@@ -121,6 +121,7 @@ pub(super) fn file(expect: &HostFileExpect, seen: &StepObservation) -> Vec<Findi
     let mut found = Findings::default();
     found.equal("exists", expect.exists.as_ref(), &got.exists, bool::to_string);
     found.equal("changed", expect.changed.as_ref(), &got.changed, bool::to_string);
+    found.equal("mounted", expect.mounted.as_ref(), &got.mounted, bool::to_string);
     if !got.exists && (expect.mode.is_some() || expect.owner.is_some() || expect.content.is_some()) {
         found.0.push(finding("a file", "none"));
         return found.0;
@@ -147,6 +148,9 @@ fn mount(wanted: &MountExpect, got: &ProcessFacts) -> Option<Finding> {
     }
     if let Some(fstype) = wanted.fstype.as_ref().filter(|fstype| **fstype != mount.fstype) {
         return Some(finding(format!("{fstype} at {target}"), mount.fstype.clone()));
+    }
+    if let Some(peers) = wanted.propagation.filter(|peers| *peers != mount.peers) {
+        return Some(finding(format!("{target} {}", peers.name()), mount.peers.name()));
     }
     let missing: Vec<_> = wanted.options.iter().filter(|word| !mount.options.contains(word)).cloned().collect();
     (!missing.is_empty()).then(|| finding(format!("{target} mounted {}", missing.join(",")), options))

@@ -272,7 +272,15 @@ pub(super) fn config(engine: Kind) -> impl Strategy<Value = Config> {
         key(
             "volumes",
             0.4,
-            some(&["\"/etc/shadow:/mnt/shadow\"", "\"/srv:/mnt/srv:ro\"", "\"/etc:/mnt/etc\"", "\"/srv:/opt/new\""], 3),
+            some(
+                &[
+                    "\"/etc/shadow:/mnt/shadow\"",
+                    "\"/srv:/mnt/srv:ro\"",
+                    "\"/etc:/mnt/etc:private\"",
+                    "\"/srv:/opt/new\"",
+                ],
+                3,
+            ),
         ),
         key(
             "tmpfs",

@@ -49,7 +49,7 @@ pub(super) fn on_its_host<T>(
     let mut containers = Vec::new();
     // Where nobody could see it there is no fixture host.
     let has_fixture = !case.fixture.is_empty();
-    let made = if has_fixture { fixture::make(lab, &case.fixture, case.disk.as_deref()) } else { Ok(()) };
+    let made = if has_fixture { fixture::make(lab, case) } else { Ok(()) };
     let (before, made) = match made.and_then(|()| set_sysctls(&case.sysctls)) {
         Ok(before) => (before, Ok(())),
         Err(refused) => (Vec::new(), Err(refused)),

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use caplab_init::wire::{FileReport, FixtureEntry, FixtureKind, Phase, Refusal};
+use caplab_init::wire::{Case, FileReport, FixtureEntry, FixtureKind, Phase, Refusal};
 
 use super::{FIXTURE, Lab, disk, socket};
 use crate::{
@@ -15,10 +15,15 @@ use crate::{
 };
 
 /// Mounts and fills it.
-pub(super) fn make(lab: &Lab, entries: &[FixtureEntry], disk: Option<&str>) -> core::result::Result<(), Refusal> {
+pub(super) fn make(lab: &Lab, case: &Case) -> core::result::Result<(), Refusal> {
+    let (entries, disk) = (&case.fixture, case.disk.as_deref());
     mount::attach_new("tmpfs", FIXTURE, "mode=0755,size=64m,nr_inodes=16k")
         .map_err(|fail| refusal(Phase::Plumbing, fail))?;
     let root = path::directory(FIXTURE).map_err(|fail| refusal(Phase::Plumbing, fail))?;
+    if case.shared {
+        // As systemd has a machine's root. What is mounted on is the lab host's, whose own mounts are private: it goes no further.
+        mount::set_propagation_of(root.as_fd(), libc::MS_SHARED).map_err(|fail| refusal(Phase::Plumbing, fail))?;
+    }
     for (index, entry) in entries.iter().enumerate() {
         make_entry(lab, root.as_fd(), entry).map_err(|fail| refusal(Phase::Fixture(index as u32), fail))?;
         if disk == Some(entry.path.as_str()) {
@@ -70,7 +75,7 @@ pub(super) fn look(path: &str, limit: usize) -> Result<FileReport> {
     let handle = match path::open_in(root.as_fd(), path, libc::O_PATH | libc::O_NOFOLLOW, 0) {
         Ok(handle) => handle,
         Err(fail) if fail.errno == libc::ENOENT => {
-            return Ok(FileReport { exists: false, mode: 0, uid: 0, gid: 0, content: Vec::new() });
+            return Ok(FileReport { exists: false, mounted: false, mode: 0, uid: 0, gid: 0, content: Vec::new() });
         }
         Err(fail) => return Err(fail),
     };
@@ -81,5 +86,7 @@ pub(super) fn look(path: &str, limit: usize) -> Result<FileReport> {
         content = fd::read_to_end(file.as_fd())?;
         content.truncate(limit);
     }
-    Ok(FileReport { exists: true, mode: status.st_mode & 0o7777, uid: status.st_uid, gid: status.st_gid, content })
+    let mounted = fd::is_mount(handle.as_fd())?;
+    let (mode, uid, gid) = (status.st_mode & 0o7777, status.st_uid, status.st_gid);
+    Ok(FileReport { exists: true, mounted, mode, uid, gid, content })
 }

@@ -5,9 +5,9 @@ mod identity;
 pub(crate) mod image;
 mod mounts;
 
-use alloc::borrow::ToOwned;
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
-use caplab_init::wire::{Image, Op, Phase, Refusal};
+use caplab_init::wire::{Base, Image, Op, Phase, Refusal};
 
 use crate::sys::{
     Fail, Result,
@@ -30,6 +30,8 @@ pub(crate) struct Place<'a> {
     images: &'a [Image],
     /// Whom the files of an image belong to.
     owners: image::Owners<'a>,
+    /// Copies that `Op::Peer` took, by their paths.
+    peers: Vec<(String, OwnedFd)>,
     /// The container's root, from `Op::Root` on.
     root: Option<OwnedFd>,
     /// Root was not let into the working directory.
@@ -39,7 +41,8 @@ pub(crate) struct Place<'a> {
 impl<'a> Place<'a> {
     /// Before any operation.
     pub(crate) fn new(lab_root: &'a str, fixture: &'a str) -> Self {
-        Self { lab_root, fixture, images: &[], owners: image::Owners::default(), root: None, kept_out: false }
+        let (images, owners) = (&[][..], image::Owners::default());
+        Self { lab_root, fixture, images, owners, peers: Vec::new(), root: None, kept_out: false }
     }
 
     /// The same where there are these images.
@@ -79,6 +82,11 @@ pub(crate) fn refusal(phase: Phase, fail: Fail) -> Refusal {
 fn perform(place: &mut Place<'_>, op: &Op) -> Result<()> {
     match op {
         Op::PrivateMounts => mounts::make_private(),
+        Op::Peer(source) => {
+            let copy = mounts::copy(place.fixture, source)?;
+            place.peers.push((source.clone(), copy));
+            Ok(())
+        }
         Op::Root => {
             place.root = Some(mounts::root(place.lab_root)?);
             Ok(())
@@ -100,12 +108,17 @@ fn perform(place: &mut Place<'_>, op: &Op) -> Result<()> {
                 None => crate::sys::mount::create(fstype, source, options, *read_only, *attrs),
             })
         }
-        Op::Bind { from, source, target, recursive, attrs } => {
-            let source = match mounts::base(*from, place.fixture) {
-                Some(base) => path::find(path::directory(base)?.as_fd(), source)?,
-                None => path::find(place.root()?, source)?,
+        Op::Bind { from, source, target, recursive, attrs, propagation } => {
+            let copy = match from {
+                Base::Peer => mounts::taken(&mut place.peers, source)?,
+                Base::Own => mounts::clone(place.root()?, source, *recursive)?,
+                Base::Fixture | Base::SharedMemory | Base::Host => {
+                    let base = path::directory(mounts::base(*from, place.fixture))?;
+                    mounts::clone(base.as_fd(), source, *recursive)?
+                }
             };
-            mounts::bind(place.root()?, source.as_fd(), target, *recursive, *attrs)
+            crate::sys::mount::set_propagation_of(copy.as_fd(), *propagation)?;
+            mounts::bind(place.root()?, copy.as_fd(), target, *recursive, *attrs)
         }
         Op::WorkingDir(path) => path::make_directories(place.root()?, path).map(drop),
         Op::Pivot => crate::sys::mount::pivot(place.root()?),

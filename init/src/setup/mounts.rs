@@ -1,11 +1,11 @@
 //! Mounts of a container's root.
 
-use alloc::{borrow::ToOwned, string::String};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use caplab_init::wire::{Base, runtime::SHARED_MEMORY};
 
 use crate::sys::{
-    Result,
+    Fail, Result,
     fd::{self, BorrowedFd, OwnedFd},
     mount, path,
 };
@@ -62,32 +62,45 @@ pub(super) fn create_with_mode(
     Ok(made)
 }
 
-/// The directory that a bind's source starts from, in the view that this process has until it pivots; `None` is the container's root.
-pub(super) fn base(from: Base, fixture: &str) -> Option<&str> {
+/// The directory that a bind's source starts from, in the view that this process has until it pivots.
+pub(super) fn base(from: Base, fixture: &str) -> &str {
     match from {
-        Base::Fixture => Some(fixture),
-        Base::SharedMemory => Some(SHARED_MEMORY),
-        Base::Host => Some("/"),
-        Base::Own => None,
+        Base::Fixture | Base::Peer => fixture,
+        Base::SharedMemory => SHARED_MEMORY,
+        Base::Host | Base::Own => "/",
     }
 }
 
-/// Binds a file or directory to what is below the container's root.
+/// A copy of the mount that a path below a base is on, not attached yet.
+pub(super) fn clone(base: BorrowedFd<'_>, source: &str, recursive: bool) -> Result<OwnedFd> {
+    mount::clone_tree(path::find(base, source)?.as_fd(), recursive)
+}
+
+/// The same of a path of the fixture host, with all that is mounted below it.
+pub(super) fn copy(fixture: &str, source: &str) -> Result<OwnedFd> {
+    clone(path::directory(fixture)?.as_fd(), source, true)
+}
+
+/// The copy of this path; each is attached once.
+pub(super) fn taken(peers: &mut Vec<(String, OwnedFd)>, source: &str) -> Result<OwnedFd> {
+    match peers.iter().position(|(path, _)| path == source) {
+        Some(at) => Ok(peers.remove(at).1),
+        None => Err(Fail::new("open_tree", libc::ENOENT).with(source)),
+    }
+}
+
+/// Attaches a copy of a file or directory to what is below the container's root.
 pub(super) fn bind(
     root: BorrowedFd<'_>,
-    source: BorrowedFd<'_>,
+    copy: BorrowedFd<'_>,
     target: &str,
     recursive: bool,
     attributes: u64,
 ) -> Result<()> {
-    let copy = mount::clone_tree(source, recursive)?;
-    mount::set_attributes(copy.as_fd(), attributes, recursive)?;
-    let target = if path::is_directory(source)? {
-        path::make_directories(root, target)?
-    } else {
-        file_to_mount_on(root, target)?
-    };
-    mount::attach(copy.as_fd(), target.as_fd())
+    mount::set_attributes(copy, attributes, recursive)?;
+    let target =
+        if path::is_directory(copy)? { path::make_directories(root, target)? } else { file_to_mount_on(root, target)? };
+    mount::attach(copy, target.as_fd())
 }
 
 fn file_to_mount_on(root: BorrowedFd<'_>, target: &str) -> Result<OwnedFd> {

@@ -197,3 +197,14 @@ pub(crate) fn status(fd: BorrowedFd<'_>) -> Result<libc::stat> {
     check("fstat", unsafe { syscall!(Sysno::fstat, fd.0, &raw mut status) })?;
     Ok(status)
 }
+
+/// statx(2): whether a handle is on the root of a mount, Linux 5.8.
+pub(crate) fn is_mount(fd: BorrowedFd<'_>) -> Result<bool> {
+    // SAFETY: statx is plain integers; all zero is a valid value of it.
+    let mut status: libc::statx = unsafe { mem::zeroed() };
+    // SAFETY: the kernel reads an empty static string and writes one statx into one that lives through the call.
+    check("statx", unsafe {
+        syscall!(Sysno::statx, fd.0, c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_BASIC_STATS, &raw mut status)
+    })?;
+    Ok(status.stx_attributes & libc::STATX_ATTR_MOUNT_ROOT as u64 != 0)
+}

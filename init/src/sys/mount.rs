@@ -140,10 +140,19 @@ pub(crate) fn clone_tree(from: BorrowedFd<'_>, recursive: bool) -> Result<OwnedF
 
 /// mount_setattr(2): sets `MOUNT_ATTR_*` on a mount, and on those below it where asked.
 pub(crate) fn set_attributes(mount: BorrowedFd<'_>, attributes: u64, recursive: bool) -> Result<()> {
-    if attributes == 0 {
+    set(mount, MountAttr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 }, recursive)
+}
+
+/// mount_setattr(2): sets where a mount propagates to, `MS_*` of mount(2), with `MS_REC` on those below it too; 0 sets nothing.
+pub(crate) fn set_propagation_of(mount: BorrowedFd<'_>, flags: u64) -> Result<()> {
+    let propagation = flags & !libc::MS_REC;
+    set(mount, MountAttr { attr_set: 0, attr_clr: 0, propagation, userns_fd: 0 }, flags & libc::MS_REC != 0)
+}
+
+fn set(mount: BorrowedFd<'_>, attr: MountAttr, recursive: bool) -> Result<()> {
+    if attr.attr_set == 0 && attr.propagation == 0 {
         return Ok(());
     }
-    let attr = MountAttr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
     let flags = AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
     // SAFETY: the kernel reads an empty static string and `size_of(MountAttr)` bytes; both live through the call.
     check("mount_setattr", unsafe {

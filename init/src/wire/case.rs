@@ -40,6 +40,8 @@ pub enum Request {
 pub struct Case {
     /// The fixture host's files, parents before children.
     pub fixture: Vec<FixtureEntry>,
+    /// Mounts below it propagate: where a volume asks for that. Else they are the lab host's alone.
+    pub shared: bool,
     /// Where the disk that was attached for it is mounted on the fixture host.
     pub disk: Option<String>,
     /// Sysctls of the lab host's user namespace, `user.max_inotify_instances`: put back afterwards.

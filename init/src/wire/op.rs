@@ -16,6 +16,8 @@ pub enum Base {
     Host,
     /// The container's root itself, as far as it has been made.
     Own,
+    /// The fixture host's root, by a copy that [`Op::Peer`] took.
+    Peer,
 }
 
 /// One operation. Paths are absolute and are resolved inside the container's root with
@@ -24,6 +26,9 @@ pub enum Base {
 pub enum Op {
     /// mount(2) MS_REC|MS_PRIVATE on `/`: nothing done here is seen outside.
     PrivateMounts,
+    /// A copy of a path of the fixture host, taken while its mounts are the lab host's peers: what is mounted below the one appears below
+    /// the other. It is kept for the [`Op::Bind`] that attaches it.
+    Peer(String),
     /// A new tmpfs becomes the container's root; it is attached so that pivot_root(2) can use it.
     Root,
     /// The files of an image that the launcher was given ([`super::Request::Keep`]), into the new root.
@@ -90,6 +95,8 @@ pub enum Op {
         recursive: bool,
         /// `MOUNT_ATTR_*` set on the copy.
         attrs: u64,
+        /// `MS_SHARED`, `MS_SLAVE` or `MS_PRIVATE` of mount(2) for the copy, with `MS_REC` for those below it too; 0 leaves it private.
+        propagation: u64,
     },
     /// The process's working directory, made (root's, 0755) with its parents where it is missing.
     WorkingDir(String),

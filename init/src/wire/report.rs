@@ -198,6 +198,8 @@ impl ProcessText {
 pub struct FileReport {
     /// Whether it is there.
     pub exists: bool,
+    /// Whether something is mounted there.
+    pub mounted: bool,
     /// Permission bits.
     pub mode: u32,
     /// Owner.

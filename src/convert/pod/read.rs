@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::reference::expanded;
+use super::{PROPAGATIONS, reference::expanded};
 use crate::{
     convert::{
         Draft, Part, Unconvertible,
@@ -331,7 +331,7 @@ fn mount(pod: &Plain, mount: &Plain, part: &mut Part) {
     let field = |name: &str| mount.get(name).and_then(Plain::scalar);
     let (name, target) = (field("name").unwrap_or_default(), field("mountPath").unwrap_or_default());
     for (option, _) in mount.entries() {
-        if !["name", "mountPath", "readOnly", "subPath"].contains(&option.as_str()) {
+        if !["name", "mountPath", "readOnly", "subPath", "mountPropagation"].contains(&option.as_str()) {
             part.notes.push(format!("volumeMounts {name}: {option} has no meaning here"));
         }
     }
@@ -347,7 +347,12 @@ fn mount(pod: &Plain, mount: &Plain, part: &mut Part) {
             let path = source.get("path").and_then(Plain::scalar).unwrap_or_default().trim_end_matches('/');
             let below = field("subPath").map(|below| format!("/{below}")).unwrap_or_default();
             let path = if path.is_empty() && below.is_empty() { "/".to_owned() } else { format!("{path}{below}") };
-            part.keys.add("volumes", Plain::text(format!("{path}:{target}{}", if read_only { ":ro" } else { "" })));
+            let propagation = field("mountPropagation").and_then(|word| {
+                PROPAGATIONS.iter().find(|(own, _)| *own == word).map(|(_, propagation)| propagation.name())
+            });
+            let options: Vec<&str> = read_only.then_some("ro").into_iter().chain(propagation).collect();
+            let options = if options.is_empty() { String::new() } else { format!(":{}", options.join(",")) };
+            part.keys.add("volumes", Plain::text(format!("{path}:{target}{options}")));
         }
         "emptyDir" => {
             if source.get("medium").and_then(Plain::scalar) != Some("Memory") {

@@ -1,6 +1,6 @@
 //! Containers as a Pod.
 
-use super::reference::escaped;
+use super::{PROPAGATIONS, reference::escaped};
 use crate::{
     convert::{
         Draft, Part,
@@ -8,7 +8,7 @@ use crate::{
         draft::{argv, pairs, texts},
         volume, yaml,
     },
-    scenario::plain::Plain,
+    scenario::{model::Propagation, plain::Plain},
 };
 
 /// A map as it is filled.
@@ -126,21 +126,30 @@ fn container(part: &Part, image: &str, volumes: &mut Vec<Plain>, notes: &mut Vec
         }
     }
     let mut mounts = Vec::new();
-    let mut mount = |source: Map, target: &str, read_only: bool| {
+    let mut mount = |source: Map, target: &str, read_only: bool, propagation: Option<Propagation>| {
         let name = format!("volume-{}", volumes.len());
         let mut volume = vec![("name".to_owned(), Plain::text(&name))];
         volume.extend(source);
         volumes.push(Plain::Map(volume));
         let mut entry = vec![("name".to_owned(), Plain::text(&name)), ("mountPath".to_owned(), Plain::text(target))];
         entry.extend(read_only.then(|| ("readOnly".to_owned(), Plain::truth(true))));
+        let word = PROPAGATIONS.iter().find(|(_, own)| Some(*own) == propagation).map(|(word, _)| *word);
+        entry.extend(word.map(|word| ("mountPropagation".to_owned(), Plain::text(word))));
         mounts.push(Plain::Map(entry));
     };
     for one in keys.items("volumes") {
-        let (source, target, read_only) = volume::parts(one);
+        let parts = volume::parts(one);
+        let propagation = parts.propagation.as_deref().and_then(Propagation::from_name);
+        if let Some(one) =
+            propagation.filter(|one| !PROPAGATIONS.iter().any(|(_, own)| own == one) && !one.is_private())
+        {
+            say(format!("volume {}: a Pod has no word for {}", parts.target, one.name()));
+        }
         mount(
-            vec![("hostPath".to_owned(), Plain::Map(vec![("path".to_owned(), Plain::text(source))]))],
-            &target,
-            read_only,
+            vec![("hostPath".to_owned(), Plain::Map(vec![("path".to_owned(), Plain::text(parts.source))]))],
+            &parts.target,
+            parts.read_only,
+            propagation,
         );
     }
     for one in keys.items("tmpfs").iter().filter_map(Plain::scalar) {
@@ -154,7 +163,7 @@ fn container(part: &Part, image: &str, volumes: &mut Vec<Plain>, notes: &mut Vec
                 None => say(format!("tmpfs {target}: an emptyDir has no option {option}")),
             }
         }
-        mount(vec![("emptyDir".to_owned(), Plain::Map(source))], target, read_only);
+        mount(vec![("emptyDir".to_owned(), Plain::Map(source))], target, read_only, None);
     }
     if !mounts.is_empty() {
         put(&mut map, "volumeMounts", Plain::List(mounts));

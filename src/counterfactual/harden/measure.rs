@@ -8,7 +8,7 @@ use crate::{
     host::Machine,
     scenario::{
         describe,
-        model::{CapList, Case, Container, Control, IdOrName, Limit, Owner, Sharing, SystemPaths, User},
+        model::{CapList, Case, Container, Control, IdOrName, Limit, Owner, Propagation, Sharing, SystemPaths, User},
     },
     spec,
 };
@@ -118,6 +118,9 @@ fn of_container(container: &Container) -> Vec<Control> {
         add(!volume.read_only, Control::ReadOnlyMount(volume.target.clone()));
     }
     for volume in &container.volumes {
+        add(volume.propagates(), Control::Propagation(volume.target.clone()));
+    }
+    for volume in &container.volumes {
         add(true, Control::Volume(volume.target.clone()));
     }
     for group in &container.group_add {
@@ -158,6 +161,11 @@ impl Measure {
             }
             Control::NoNewPrivs => container.no_new_privs = true,
             Control::ReadOnlyRoot => container.read_only = true,
+            Control::Propagation(target) => {
+                for volume in container.volumes.iter_mut().filter(|volume| volume.target == *target) {
+                    volume.propagation = Some(Propagation::Rprivate);
+                }
+            }
             Control::Volume(target) => container.volumes.retain(|volume| volume.target != *target),
             Control::Group(gid) => container.group_add.retain(|group| *group != IdOrName::Id(*gid)),
             // No others are among the measures.
@@ -190,6 +198,7 @@ fn words(control: &Control, container: &Container) -> String {
         Control::ReadOnlyMount(target) => format!("{target} writable"),
         Control::NoNewPrivs => "new privileges by execve".to_owned(),
         Control::ReadOnlyRoot => "a writable root".to_owned(),
+        Control::Propagation(target) => format!("mounts below {target} that are the host's too"),
         Control::Volume(target) => format!("the volume at {target}"),
         Control::Group(gid) => format!("group {gid}"),
         other => describe::control(other),

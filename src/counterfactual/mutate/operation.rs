@@ -1,6 +1,7 @@
 //! What can be wrong with one operation. A new operation is left out without anyone thinking of it; how it is weakened is an arm here.
 
 use caplab_init::wire::{Base, Instruction, Op};
+use nix::libc::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE};
 
 /// Every capability, also those that this kernel does not know: the kernel takes what it has.
 const EVERYTHING: u64 = (1 << 41) - 1;
@@ -20,6 +21,7 @@ pub(super) fn name(op: &Op) -> String {
         Op::Symlink { path, .. } => format!("link {path}"),
         Op::Device { node, .. } => format!("device {}", node.path),
         Op::Mount { target, fstype, .. } => format!("{fstype} at {target}"),
+        Op::Peer(source) => format!("peer of the host's {source}"),
         Op::Bind { target, .. } => format!("bind at {target}"),
         Op::WorkingDir(_) => "working directory".to_owned(),
         Op::Pivot => "pivot_root(2)".to_owned(),
@@ -82,13 +84,21 @@ pub(super) fn mutants(op: &Op) -> Vec<(String, Option<Op>)> {
             }
         }
         // What is bound from the real machine stays read-only, whatever is tried.
-        Op::Bind { from: from @ Base::Fixture, source, target, recursive, attrs } => {
-            for (attr, word) in PROTECTING.iter().filter(|(attr, _)| attrs & attr != 0) {
+        Op::Bind { from: from @ (Base::Fixture | Base::Peer), source, target, recursive, attrs, propagation } => {
+            let mut other = |what: &str, attrs: u64, propagation: u64| {
                 let (source, target) = (source.clone(), target.clone());
-                weaker(
-                    &format!("without {word}"),
-                    Op::Bind { from: *from, source, target, recursive: *recursive, attrs: attrs & !attr },
-                );
+                weaker(what, Op::Bind { from: *from, source, target, recursive: *recursive, attrs, propagation });
+            };
+            for (attr, word) in PROTECTING.iter().filter(|(attr, _)| attrs & attr != 0) {
+                other(&format!("without {word}"), attrs & !attr, *propagation);
+            }
+            if propagation & MS_SHARED == 0 {
+                other("shared", *attrs, MS_SHARED | MS_REC);
+            } else {
+                other("a slave", *attrs, MS_SLAVE | MS_REC);
+            }
+            if *propagation != 0 {
+                other("private", *attrs, MS_PRIVATE | MS_REC);
             }
         }
         Op::Rlimit { resource, soft, hard } if soft < hard => {

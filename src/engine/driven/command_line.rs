@@ -98,9 +98,6 @@ pub(super) fn create(dialect: Dialect, job: &ContainerJob, files: &Files<'_>) ->
     for (name, value) in &container.sysctls {
         flags.add("--sysctl", &format!("{name}={value}"));
     }
-    if container.altered.all_devices {
-        flags.add("--device-cgroup-rule", "a *:* rwm");
-    }
     mounts(dialect, job, files, &mut flags);
     for (name, value) in &container.environment {
         flags.add("--env", &format!("{name}={value}"));
@@ -230,12 +227,8 @@ fn capabilities(container: &Container, flags: &mut Flags) {
             flags.add(flag, &name);
         }
     };
-    let mut added = container.cap_add;
-    added.named = added.named.union(container.altered.lifted).difference(container.altered.withheld);
-    let mut dropped = container.cap_drop;
-    dropped.named = dropped.named.difference(container.altered.lifted).union(container.altered.withheld);
-    list(&added, "--cap-add", flags);
-    list(&dropped, "--cap-drop", flags);
+    list(&container.cap_add, "--cap-add", flags);
+    list(&container.cap_drop, "--cap-drop", flags);
 }
 
 fn mounts(dialect: Dialect, job: &ContainerJob, files: &Files<'_>, flags: &mut Flags) {

@@ -6,7 +6,7 @@ use super::command_line::Dialect;
 use crate::{
     capability::CapSet,
     host::Machine,
-    scenario::model::{Altered, Case, Container, OwnIpc, Owner, Preset, User},
+    scenario::model::{Case, Container, OwnIpc, Owner, Preset, User, Volume},
 };
 
 /// Why a case cannot be put to this engine on this machine; `None` where it can.
@@ -20,10 +20,7 @@ pub(super) fn inexpressible(dialect: Dialect, case: &Case, machine: &Machine) ->
     if case.host.socket.is_some() {
         return Some("the daemon at the fixture host's socket is a process of the lab host's".to_owned());
     }
-    let found = case.containers.iter().enumerate().find_map(|(index, container)| {
-        // A step of another user than root's has none of the container's capabilities.
-        let last = case.steps.last().filter(|step| step.within == index);
-        let in_question = last.and_then(|step| step.as_user.as_ref()).or(container.user.as_ref());
+    let found = case.containers.iter().find_map(|container| {
         preset(dialect, container)
             .or_else(|| system_paths(dialect, container))
             .or_else(|| maps(dialect, container))
@@ -32,7 +29,7 @@ pub(super) fn inexpressible(dialect: Dialect, case: &Case, machine: &Machine) ->
             .or_else(|| processors(dialect, container))
             .or_else(|| shm(dialect, container))
             .or_else(|| grants(dialect, container, machine))
-            .or_else(|| counterfactual(dialect, container, in_question))
+            .or_else(|| propagation(container))
     });
     found.map(str::to_owned)
 }
@@ -73,6 +70,14 @@ fn tmpfs(dialect: Dialect, container: &Container) -> Option<&'static str> {
     (asks && dialect == Dialect::Podman).then_some("podman knows no uid=, gid= and nr_inodes= of a tmpfs")
 }
 
+/// dockerd and conmon bind what lies on the real machine, and a mount that is shared there would show the container's.
+fn propagation(container: &Container) -> Option<&'static str> {
+    let beyond = container.volumes.iter().any(Volume::propagates);
+    beyond.then_some(
+        "it would take a mount of the real machine that is shared, and a container's mounts would appear there",
+    )
+}
+
 fn shm(dialect: Dialect, container: &Container) -> Option<&'static str> {
     let none = container.sharing.own_ipc == OwnIpc::None && container.shm_size.is_some();
     (none && dialect == Dialect::Podman).then_some("podman refuses a shm_size where there is no /dev/shm (`ipc: none`)")
@@ -105,23 +110,6 @@ fn grants(dialect: Dialect, container: &Container, machine: &Machine) -> Option<
         }
         _ => None,
     }
-}
-
-/// What only counterfactual/ asks for.
-fn counterfactual(dialect: Dialect, container: &Container, user: Option<&User>) -> Option<&'static str> {
-    let Altered { uncovered, masked, readonly, writable, without_groups, .. } = &container.altered;
-    if [uncovered, masked, readonly, writable].iter().any(|paths| !paths.is_empty()) || !without_groups.is_empty() {
-        return Some("no flag changes one path of its preset's lists, or one group, as a `because` of this case asks");
-    }
-    if none(container.altered.lifted) && none(container.altered.withheld) {
-        return None;
-    }
-    if container.privileged {
-        return Some("with --privileged no capability can be taken away, as a `because` of this case asks");
-    }
-    let ambient = dialect == Dialect::Podman && container.preset == Preset::Podman && user == container.user.as_ref();
-    (!User::is_root(user) && !ambient)
-        .then_some("no flag gives an ordinary user a capability, as a `because` of this case asks")
 }
 
 fn none(set: CapSet) -> bool {

@@ -422,7 +422,7 @@ fn probe(step: &StepJob) -> Option<(usize, Option<&User>, &Probe)> {
 
 /// What its author added to a container's capabilities.
 fn added(job: &ContainerJob) -> Vec<String> {
-    job.asked.cap_add.named.union(job.asked.altered.lifted).names()
+    job.asked.cap_add.named.names()
 }
 
 fn args(program: &WireProgram) -> Result<Vec<String>, EngineError> {

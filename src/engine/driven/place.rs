@@ -13,7 +13,9 @@ use std::{
 };
 
 use caplab_init::wire::{FileReport, FixtureEntry, FixtureKind};
-use rustix::fs::{Mode, OFlags, ResolveFlags, StatVfsMountFlags, openat2, statvfs};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, ResolveFlags, StatVfsMountFlags, StatxAttributes, StatxFlags, openat2, statvfs, statx,
+};
 
 use super::{client::Client, command_line::Dialect};
 use crate::engine::{EngineError, lab::helper};
@@ -140,7 +142,7 @@ impl Place {
         };
         let handle = match open(OFlags::PATH) {
             Err(rustix::io::Errno::NOENT) => {
-                return Ok(FileReport { exists: false, mode: 0, uid: 0, gid: 0, content: Vec::new() });
+                return Ok(FileReport { exists: false, mounted: false, mode: 0, uid: 0, gid: 0, content: Vec::new() });
             }
             opened => opened?,
         };
@@ -151,7 +153,10 @@ impl Place {
             io::Read::read_to_end(&mut io::Read::take(file, limit as u64), &mut content)
                 .map_err(|_| rustix::io::Errno::IO)?;
         }
-        Ok(FileReport { exists: true, mode: status.st_mode & 0o7777, uid: status.st_uid, gid: status.st_gid, content })
+        let attributes = statx(&handle, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?.stx_attributes;
+        let mounted = attributes.contains(StatxAttributes::MOUNT_ROOT);
+        let (mode, uid, gid) = (status.st_mode & 0o7777, status.st_uid, status.st_gid);
+        Ok(FileReport { exists: true, mounted, mode, uid, gid, content })
     }
 }
 

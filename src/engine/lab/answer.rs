@@ -219,6 +219,7 @@ fn file(job: &Job, path: &str, report: FileReport) -> FileFacts {
     };
     FileFacts {
         exists: report.exists,
+        mounted: report.mounted,
         mode: report.mode,
         uid: report.uid,
         gid: report.gid,

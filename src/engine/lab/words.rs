@@ -135,6 +135,7 @@ fn container_op<'a>(container: &'a Container, refusal: &Refusal) -> Option<&'a O
 fn op(op: Option<&Op>) -> String {
     match op {
         None => "an operation".to_owned(),
+        Some(Op::Peer(source)) => format!("a copy of the fixture host's {source}"),
         Some(Op::PrivateMounts) => "making the mounts private".to_owned(),
         Some(Op::Image { .. }) => "a file of the image".to_owned(),
         Some(Op::Root) => "the root file system".to_owned(),
@@ -143,7 +144,7 @@ fn op(op: Option<&Op>) -> String {
         Some(Op::Symlink { path, .. }) => format!("link {path}"),
         Some(Op::Device { node, .. }) => format!("device {}", node.path),
         Some(Op::Mount { fstype, target, .. }) => format!("{fstype} on {target}"),
-        Some(Op::Bind { from: Base::Fixture, source, target, .. }) => {
+        Some(Op::Bind { from: Base::Fixture | Base::Peer, source, target, .. }) => {
             format!("the fixture host's {source} on {target}")
         }
         Some(Op::Bind { from: Base::SharedMemory, target, .. }) => format!("the shared memory on {target}"),

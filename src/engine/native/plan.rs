@@ -7,7 +7,7 @@ pub(in crate::engine) use mounts::for_id_map;
 
 use std::path::Path;
 
-use caplab_init::wire::{Case, Container, DeviceNode, IdMap, Instruction, LimitGroup, Op};
+use caplab_init::wire::{Base, Case, Container, DeviceNode, IdMap, Instruction, LimitGroup, Op};
 use oci_spec::runtime::{Linux, LinuxDevice, LinuxDeviceType, LinuxNamespaceType, Process, Spec};
 
 use super::{devices, limits, seccomp};
@@ -51,6 +51,7 @@ pub(super) fn case(job: &Job, host: &LabHost) -> Result<Case, EngineError> {
     };
     Ok(Case {
         fixture: if job.sees_fixture() { job.fixture.clone() } else { Vec::new() },
+        shared: job.shares_fixture(),
         shared_memory: job.shared_memory.clone(),
         disk: job.disk.as_ref().map(|(_, at)| at.clone()),
         sysctls: job.sysctls.clone(),
@@ -111,11 +112,16 @@ fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux, host: &LabHost) -> Resu
     let own = id_map(linux.gid_mappings().as_deref());
     let is_hosts = own.is_empty();
     let maps = if is_hosts && !host.initial { host.gids.clone() } else { own };
-    let mut ops = vec![Op::PrivateMounts, Op::Root];
+    let mounts: Vec<Op> =
+        spec.mounts().iter().flatten().map(|mount| mounts::plan(mount, &maps)).collect::<Result<_, _>>()?;
+    let peers = mounts.iter().filter_map(|op| match op {
+        Op::Bind { from: Base::Peer, source, .. } => Some(Op::Peer(source.clone())),
+        _ => None,
+    });
+    let mut ops: Vec<Op> = peers.collect();
+    ops.extend([Op::PrivateMounts, Op::Root]);
     ops.extend(request::root(&job.root));
-    for mount in spec.mounts().iter().flatten() {
-        ops.push(mounts::plan(mount, &maps)?);
-    }
+    ops.extend(mounts);
     let bind = !is_hosts || !host.initial;
     if mounts::own_dev(spec) {
         ops.extend(DEVICES.map(|(path, major, minor)| Op::Device {

@@ -36,7 +36,7 @@ fn user() -> Machine {
 fn asks(machine: &Machine, container: &str, steps: &str) -> String {
     let text = format!("title: A claim\ncontainer: {{{container}}}\nsteps:\n{steps}");
     let scenario = scenario::load("test", Path::new("test.yaml"), &text).unwrap_or_else(|error| panic!("{error}"));
-    let skip = with_counterfactuals(&scenario.cases[0], machine, |_| true);
+    let skip = with_counterfactuals(&scenario.cases[0], machine);
     skip.map_or_else(
         || "-".to_owned(),
         |skip| {

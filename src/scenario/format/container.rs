@@ -75,8 +75,8 @@ pub(in crate::scenario) static CONTAINER: Map = Map {
             key("gidmap", ID_MAP, "podman's `--gidmap`").default("the `uidmap`").examples(&["[\"0:100000:65536\"]"]),
             key(
                 "volumes",
-                Takes::List(&Takes::Any(&[Takes::Like("^/[^:]*:/[^:]*(:(ro|rw))?$"), Takes::Map(&VOLUME)])),
-                "`--volume`: `source:target[:ro]`. The source is a path of the fixture host.",
+                Takes::List(&Takes::Any(&[Takes::Like("^/[^:]*:/[^:]*(:(ro|rw|r?private|r?slave|r?shared)(,(ro|rw|r?private|r?slave|r?shared))?)?$"), Takes::Map(&VOLUME)])),
+                "`--volume`: `source:target[:ro,rslave]`. The source is a path of the fixture host. Of `private`, `slave` and `shared`, each with an `r` for recursive, one says who sees what is mounted below; `rprivate` is the default.",
             )
             .default("[]")
             .examples(&["[\"/etc:/mnt\", \"/srv:/srv:ro\"]"]),
@@ -217,7 +217,7 @@ pub(in crate::scenario) static BUILD: Map = Map {
 
 /// The long form of a volume.
 pub(in crate::scenario) static VOLUME: Map = Map {
-    planned: &["bind", "volume", "tmpfs", "consistency"],
+    planned: &["volume", "tmpfs", "consistency"],
     ..map(
         "volume",
         "a volume",
@@ -229,8 +229,23 @@ pub(in crate::scenario) static VOLUME: Map = Map {
                 .required(),
             key("target", PATH, "Where in the container.").examples(&["/mnt"]).required(),
             key("read_only", Takes::Truth, "Mounted read-only.").default("false; with `real_host` true"),
+            key("bind", Takes::Map(&BIND), "How it propagates.").examples(&["{propagation: rshared}"]),
             key("real_host", Takes::Truth, "The source is the real machine's: needs `--trust-host`.").default("false"),
         ],
+    )
+};
+
+/// What the long form of a volume has under `bind`.
+pub(in crate::scenario) static BIND: Map = Map {
+    planned: &["create_host_path", "recursive", "selinux"],
+    ..map(
+        "bind",
+        "bind",
+        "How a volume is bound, as Compose has it.",
+        &[key("propagation", Takes::Words(words::propagations), "Who sees what is mounted below it: nobody else (`private`), the container what the host mounts (`slave`), each what the other does (`shared`); with an `r` below those under it too.")
+            .default("rprivate")
+            .examples(&["rslave"])
+            .required()],
     )
 };
 

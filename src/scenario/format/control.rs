@@ -26,7 +26,7 @@ pub(in crate::scenario) const WORDS: [(&str, &str); 10] = [
 ];
 
 /// Controls that say of what, and what is changed.
-pub(in crate::scenario) const MAPS: [Key; 9] = [
+pub(in crate::scenario) const MAPS: [Key; 10] = [
     key(
         "capability",
         Takes::Capability { all: false },
@@ -35,6 +35,12 @@ pub(in crate::scenario) const MAPS: [Key; 9] = [
     .examples(&["NET_ADMIN"]),
     key("read_only", PATH, "the mount (a volume, or the preset's /sys): writable, or read-only").examples(&["/mnt"]),
     key("volume", PATH, "the volume is not there").examples(&["/mnt"]),
+    key(
+        "propagation",
+        PATH,
+        "the volume is `rprivate`; where it is private, `rshared`. What was allowed may then not be there to be asked for: that counts",
+    )
+    .examples(&["/mnt"]),
     key("masked_path", PATH, "this path of the preset's list is as the kernel has it; where it is not covered, it is")
         .examples(&["/proc/kcore"]),
     key("readonly_path", PATH, "this path of the preset's list is as the kernel has it; where it is not covered, it is")

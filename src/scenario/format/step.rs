@@ -217,6 +217,7 @@ pub(in crate::scenario) static MOUNT: Map = map(
     &[
         key("type", FILLED, "The file system.").examples(&["tmpfs"]),
         key("options", OPTIONS, "Options that it has.").default("[]").examples(&["[ro, nosuid]"]),
+        key("propagation", Takes::Words(words::peers), "Whose mounts below it are seen where.").examples(&["shared"]),
         key("absent", Takes::Truth, "Nothing is mounted there.").default("false"),
     ],
 );
@@ -288,5 +289,6 @@ pub(in crate::scenario) static EXPECT_OF_FILE: Map = filled(
         key("owner", OWNER, "Owner and group.").examples(&["\"0:0\""]),
         key("content", MATCHER, "What is in it.").examples(&["{contains: root}"]),
         key("exists", Takes::Truth, "Whether it is there.").examples(&["true"]),
+        key("mounted", Takes::Truth, "Something is mounted there.").examples(&["false"]),
     ],
 );

@@ -4,8 +4,8 @@ use caplab_init::wire::{Device, Firewall, Namespace, OpenMode, Protocol, Start};
 
 use crate::{
     engine::Kind,
-    observe::{Seccomp, Stream},
-    scenario::model::{CgroupNamespace, OutcomeExpect, Preset, RefusedAt, Rootfs},
+    observe::{Peers, Seccomp, Stream},
+    scenario::model::{CgroupNamespace, OutcomeExpect, Preset, Propagation, RefusedAt, Rootfs},
 };
 
 /// Words and what they stand for.
@@ -88,6 +88,16 @@ pub(in crate::scenario) fn devices() -> Vec<&'static str> {
 /// Engines.
 pub(in crate::scenario) fn engines() -> Vec<&'static str> {
     Kind::ALL.map(Kind::name).to_vec()
+}
+
+/// Who sees what is mounted below a volume.
+pub(in crate::scenario) fn propagations() -> Vec<&'static str> {
+    Propagation::ALL.map(Propagation::name).to_vec()
+}
+
+/// How mountinfo(5) says the same of a mount that is there.
+pub(in crate::scenario) fn peers() -> Vec<&'static str> {
+    Peers::ALL.map(Peers::name).to_vec()
 }
 
 /// Limits that a because can lift.

@@ -144,7 +144,9 @@ fn there(
             }
             _ => Ok(()),
         },
-        Control::Volume(target) if !container.volumes.iter().any(|one| one.target == *target) => {
+        Control::Volume(target) | Control::Propagation(target)
+            if !container.volumes.iter().any(|one| one.target == *target) =>
+        {
             Err(Fault::new(node.at, format!("no volume at {target}"))
                 .help("the target of one of the container's `volumes`"))
         }
@@ -164,6 +166,7 @@ fn control(node: &Node) -> Result<Control, Fault> {
                 "capability" => capabilities::one(value).map(Control::Capability),
                 "read_only" => path(value).map(Control::ReadOnlyMount),
                 "volume" => path(value).map(Control::Volume),
+                "propagation" => path(value).map(Control::Propagation),
                 "masked_path" => path(value).map(Control::MaskedPath),
                 "readonly_path" => path(value).map(Control::ReadonlyPath),
                 "limit" => resources::limit(value).map(Control::Limit),

@@ -9,7 +9,7 @@ use super::{
     text,
 };
 use crate::{
-    observe::{Namespace, NamespaceState, Seccomp},
+    observe::{Namespace, NamespaceState, Peers, Seccomp},
     scenario::{
         diagnostic::{Fault, Place},
         format::{self, words},
@@ -103,11 +103,19 @@ fn mount(node: &Node, problems: &Problems) -> Result<MountExpect, Fault> {
             absent: fields.read("absent", boolean).unwrap_or(false),
             fstype: fields.read("type", filled),
             options: fields.read("options", options).unwrap_or_default(),
+            propagation: fields.read("propagation", peers),
         });
     }
     let absent = matches!(&node.value, Value::Scalar { text, .. } if text == "absent");
     let options = if absent { Vec::new() } else { options(node)? };
-    Ok(MountExpect { target, absent, fstype: None, options })
+    Ok(MountExpect { target, absent, fstype: None, options, propagation: None })
+}
+
+fn peers(node: &Node) -> Result<Peers, Fault> {
+    let word = text(node)?;
+    Peers::ALL.into_iter().find(|one| one.name() == word).ok_or_else(|| {
+        Fault::new(node.at, format!("no propagation `{word}`")).help(Peers::ALL.map(Peers::name).join(", "))
+    })
 }
 
 fn options(node: &Node) -> Result<Vec<String>, Fault> {
@@ -148,5 +156,6 @@ pub(super) fn file(node: &Node, problems: &Problems) -> Result<HostFileExpect, F
         owner: fields.read("owner", owner),
         content: fields.read("content", |node| matcher(node, problems)),
         exists: fields.read("exists", boolean),
+        mounted: fields.read("mounted", boolean),
     })
 }

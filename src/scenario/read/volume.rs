@@ -8,35 +8,42 @@ use super::{
 use crate::scenario::{
     diagnostic::{Fault, Place},
     format,
-    model::{Tmpfs, Volume, VolumeSource},
+    model::{Propagation, Tmpfs, Volume, VolumeSource},
     problems::Problems,
     tree::{Node, Value},
 };
 
-/// `source:target[:ro]`, or the long form.
+/// `source:target[:ro,rslave]`, or the long form.
 pub(super) fn volume(node: &Node, problems: &Problems) -> Result<Volume, Fault> {
     if let Value::Map(_) = node.value {
         return long(node, problems);
     }
     let text = text(node)?;
     let parts: Vec<&str> = text.split(':').collect();
-    let (source, goal, option) = match parts.as_slice() {
+    let (source, goal, options) = match parts.as_slice() {
         [source, goal] => (source, goal, None),
-        [source, goal, option] => (source, goal, Some(*option)),
+        [source, goal, options] => (source, goal, Some(*options)),
         _ => {
             return Err(Fault::new(node.at, format!("`{text}` is no volume")).help(
                 "`source:target` or `source:target:ro`; a volume without a source has nothing of the host in it",
             ));
         }
     };
-    let read_only = match option {
-        None | Some("rw") => false,
-        Some("ro") => true,
-        Some(other) => {
-            return Err(Fault::new(node.at, format!("`{other}` is not supported yet as a volume's option"))
-                .help("`ro` or `rw`"));
+    let (mut read_only, mut propagation) = (None, None);
+    for option in options.into_iter().flat_map(|options| options.split(',')) {
+        let twice = match (option, Propagation::from_name(option)) {
+            ("ro" | "rw", _) => read_only.replace(option == "ro").is_some(),
+            (_, Some(one)) => propagation.replace(one).is_some(),
+            _ => {
+                return Err(Fault::new(node.at, format!("`{option}` is not supported yet as a volume's option"))
+                    .help(format!("`ro` or `rw`, {}", Propagation::ALL.map(Propagation::name).join(", "))));
+            }
+        };
+        if twice {
+            return Err(Fault::new(node.at, format!("`{option}` beside another one of its kind"))
+                .help("`ro` or `rw`, and one propagation"));
         }
-    };
+    }
     if !source.starts_with('/') {
         return Err(Fault::new(
             node.at,
@@ -44,7 +51,8 @@ pub(super) fn volume(node: &Node, problems: &Problems) -> Result<Volume, Fault> 
         )
         .help("the source is a path of the fixture host, `/etc:/mnt`"));
     }
-    Ok(Volume { source: VolumeSource::Fixture(path_text(node.at, source)?), target: target(node.at, goal)?, read_only })
+    let source = VolumeSource::Fixture(path_text(node.at, source)?);
+    Ok(Volume { source, target: target(node.at, goal)?, read_only: read_only.unwrap_or(false), propagation })
 }
 
 fn long(node: &Node, problems: &Problems) -> Result<Volume, Fault> {
@@ -61,7 +69,26 @@ fn long(node: &Node, problems: &Problems) -> Result<Volume, Fault> {
     // What is of the real machine is read-only unless the file says otherwise.
     let read_only = fields.read("read_only", boolean).unwrap_or(real_host);
     let source = source.map(if real_host { VolumeSource::RealHost } else { VolumeSource::Fixture });
-    Ok(Volume { source: source?, target: target?, read_only })
+    let propagation = fields.read("bind", |node| {
+        let bind = Fields::of(node, &format::container::BIND, problems)?;
+        Ok(bind.read("propagation", propagation))
+    });
+    let propagation = propagation.flatten();
+    if real_host && let Some(one) = propagation.filter(|one| !one.is_private()) {
+        let at = fields.get("bind").map_or(node.at, |node| node.at);
+        problems.tell(
+            Fault::new(at, format!("a volume of the real machine that is {}", one.name()))
+                .help("what a scenario mounts stays on the fixture host: take a path of it"),
+        );
+    }
+    Ok(Volume { source: source?, target: target?, read_only, propagation })
+}
+
+fn propagation(node: &Node) -> Result<Propagation, Fault> {
+    let word = text(node)?;
+    Propagation::from_name(word).ok_or_else(|| {
+        Fault::new(node.at, format!("no propagation `{word}`")).help(Propagation::ALL.map(Propagation::name).join(", "))
+    })
 }
 
 /// Where something is mounted.

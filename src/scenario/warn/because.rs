@@ -3,17 +3,24 @@
 use caplab_init::wire::Probe;
 
 use super::Read;
-use crate::scenario::{
-    diagnostic::Fault,
-    model::{Action, Because, ContainerExpect, OutcomeExpect},
+use crate::{
+    engine::Kind,
+    scenario::{
+        diagnostic::Fault,
+        model::{Action, Because, ContainerExpect, OutcomeExpect},
+    },
 };
 
 /// A step without a `because`, though what it tries is decided by a control that can be named. Silent about
 ///
 /// - what is allowed to everybody who can open the file at all, and what a command did: its exit status is its author's matter;
 /// - a step that is allowed in one case of the matrix and denied in another: the other case is what a `because` would run;
-/// - a step in a container that must not start, and what a sysctl decides or a filter kills for.
+/// - a step in a container that must not start, and what a sysctl decides or a filter kills for;
+/// - a case that is not for the native engine, by which a because is asked.
 pub(super) fn missing(read: &Read<'_>, found: &mut Vec<Fault>) {
+    if !read.case.is_for(Kind::Native) {
+        return;
+    }
     if read.case.containers.iter().any(|one| one.expect != ContainerExpect::Started) {
         return;
     }

@@ -1,6 +1,7 @@
 //! A mount of the runtime-spec as an operation.
 
 use caplab_init::wire::{Base, IdMap, Op};
+use nix::libc::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE};
 use oci_spec::runtime::{Mount, Spec};
 
 use crate::engine::{EngineError, FIXTURE_ROOT, OWN_ROOT, SHARED_MEMORY_ROOT};
@@ -17,10 +18,17 @@ const ATTRIBUTES: [(&str, u64); 8] = [
     ("nosymfollow", 0x0020_0000),
 ];
 
-/// Words that ask for what a new mount is anyway, or for a propagation that a mount in a private tree has anyway.
-const NO_OPS: [&str; 13] = [
-    "rw", "suid", "dev", "exec", "async", "relatime", "defaults", "private", "rprivate", "slave", "rslave", "bind",
-    "rbind",
+/// Words that ask for what a new mount is anyway.
+const NO_OPS: [&str; 9] = ["rw", "suid", "dev", "exec", "async", "relatime", "defaults", "bind", "rbind"];
+
+/// `MS_*` of mount(2) by the words of the runtime-spec.
+const PROPAGATIONS: [(&str, u64); 6] = [
+    ("private", MS_PRIVATE),
+    ("rprivate", MS_PRIVATE | MS_REC),
+    ("slave", MS_SLAVE),
+    ("rslave", MS_SLAVE | MS_REC),
+    ("shared", MS_SHARED),
+    ("rshared", MS_SHARED | MS_REC),
 ];
 
 /// The one operation that makes this mount.
@@ -33,8 +41,9 @@ pub(super) fn plan(mount: &Mount, gid_map: &[IdMap]) -> Result<Op, EngineError> 
     let words: Vec<&str> = mount.options().iter().flatten().map(String::as_str).collect();
     let fstype = mount.typ().clone().unwrap_or_else(|| "bind".to_owned());
     let attrs = words.iter().filter_map(|word| attribute(word)).fold(0, |all, one| all | one);
-    let rest: Vec<&str> =
-        words.iter().copied().filter(|word| attribute(word).is_none() && !NO_OPS.contains(word)).collect();
+    let propagation = words.iter().find_map(|word| propagation(word));
+    let known = |word: &str| attribute(word).is_some() || self::propagation(word).is_some() || NO_OPS.contains(&word);
+    let rest: Vec<&str> = words.iter().copied().filter(|word| !known(word)).collect();
     if fstype == "bind" || words.contains(&"bind") || words.contains(&"rbind") {
         if let Some(unknown) = rest.first() {
             return Err(EngineError(format!("mount {target}: a bind mount has no option `{unknown}`")));
@@ -44,7 +53,17 @@ pub(super) fn plan(mount: &Mount, gid_map: &[IdMap]) -> Result<Op, EngineError> 
         let bases = [(FIXTURE_ROOT, Base::Fixture), (SHARED_MEMORY_ROOT, Base::SharedMemory), (OWN_ROOT, Base::Own)];
         let found = bases.into_iter().find_map(|(root, base)| Some((base, inside(root)?)));
         let (from, source) = found.unwrap_or((Base::Host, source));
-        return Ok(Op::Bind { from, source, target, recursive: words.contains(&"rbind"), attrs });
+        let recursive = words.contains(&"rbind");
+        return match (from, propagation.unwrap_or(0)) {
+            // A copy of what is private is private.
+            (from, flags) if flags & !MS_REC == MS_PRIVATE || flags == 0 => {
+                Ok(Op::Bind { from, source, target, recursive, attrs, propagation: 0 })
+            }
+            (Base::Fixture, propagation) => {
+                Ok(Op::Bind { from: Base::Peer, source, target, recursive, attrs, propagation })
+            }
+            _ => Err(EngineError(format!("mount {target}: only a volume of the fixture host propagates"))),
+        };
     }
     let options = rest
         .into_iter()
@@ -69,6 +88,10 @@ fn has_group(word: &str, gid_map: &[IdMap]) -> bool {
     let Some(gid) = word.strip_prefix("gid=").and_then(|gid| gid.parse::<u32>().ok()) else { return true };
     gid_map.is_empty()
         || gid_map.iter().any(|line| (line.inside..line.inside.saturating_add(line.count)).contains(&gid))
+}
+
+fn propagation(word: &str) -> Option<u64> {
+    PROPAGATIONS.iter().find(|(name, _)| *name == word).map(|(_, flags)| *flags)
 }
 
 fn attribute(word: &str) -> Option<u64> {
