@@ -80,6 +80,8 @@ pub struct StepResult {
     pub findings: Vec<Finding>,
     /// What the counterfactual run showed, where one was asked for and made.
     pub because: Option<BecauseResult>,
+    /// What decided it, where it is not as expected and was asked: a sentence for each of the smallest sets of controls.
+    pub why: Vec<String>,
     /// Line in the scenario file.
     pub line: usize,
 }

@@ -417,3 +417,28 @@ fn who_reads_no_further_causes_no_panic() {
         assert!(!said.contains("panicked"), "{arguments:?}: {said}");
     }
 }
+
+#[test]
+fn a_red_case_says_what_decides_and_what_to_type_next() {
+    if !runs() {
+        return;
+    }
+    const WRONG: &str = "title: A wrong claim\nmatrix: {who: [root]}\ncontainer: {preset: docker, user: \"${who}\"}\nsteps:\n  - probe: list_firewall\n    expect: allowed\n";
+    let lab = Lab::new(&[("a/wrong", WRONG)]);
+    let output = lab.call(&["run"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let decides = "denied because the bounding set lacks CAP_NET_ADMIN: with CAP_NET_ADMIN given it is allowed";
+    assert!(text.contains(decides), "{text}");
+    let closer = "to look closer: caplab why 'a/wrong[who=root]' 1; caplab explain 'a/wrong[who=root]'; caplab shell 'a/wrong[who=root]'";
+    assert!(text.contains(closer), "{text}");
+    // What is typed works, and says the same.
+    let why = lab.call(&["why", "a/wrong[who=root]", "1"]);
+    assert!(String::from_utf8_lossy(&why.stdout).contains(decides));
+    let document = lab.json(1, &["run", "--format", "json"]);
+    assert_eq!(document["results"][0]["steps"][0]["why"][0], decides);
+    // Who executes a command that prints something else has no use for it.
+    lab.write("a/wrong", "title: Another text\ncontainer: {preset: docker, rootfs: host}\nsteps:\n  - run: echo one\n    expect: {stdout: two}\n");
+    let document = lab.json(1, &["run", "--format", "json"]);
+    assert_eq!(document["results"][0]["steps"][0]["why"].as_array().map(Vec::len), Some(0), "{document}");
+}

@@ -16,7 +16,7 @@ use crate::{
     engine::Kind,
     host::Machine,
     report::{json::host, pretty},
-    runner::{Absent, Compared, Context, compare},
+    runner::{Absent, Compared, Context, Explanations, compare},
     terminal,
 };
 
@@ -69,6 +69,7 @@ impl Compare {
             store: selection.store.clone(),
             update: true,
             propose: false,
+            explanations: Explanations::default(),
         };
         let mut engines: Vec<_> = kinds.iter().map(|_| None).collect();
         let (mut differences, mut failed) = (0, false);

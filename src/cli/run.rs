@@ -21,7 +21,7 @@ use crate::{
     host::Machine,
     report::{Tally, html, json, pretty::Reporter},
     result::{CaseResult, Verdict},
-    runner::{self, Context, Outcome, Warm},
+    runner::{self, Context, Explanations, Outcome, Warm},
     scenario::model::Scenario,
     snapshot::{Section, Store},
 };
@@ -107,6 +107,7 @@ impl Run {
             store: selection.store.clone(),
             update: self.update,
             propose: !self.update && env::var_os("CI").is_none() && matches!(selection.store, Store::Folder(_)),
+            explanations: Explanations::some(),
         };
         let cases = selection.cases();
         let pretty = self.format == RunFormat::Pretty;

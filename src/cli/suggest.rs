@@ -7,7 +7,7 @@ use crate::{
     engine::Kind,
     host::{Machine, requirement},
     result::Verdict,
-    runner::{self, Context},
+    runner::{self, Context, Explanations},
     scenario::{
         self, describe, edit,
         model::{Action, Because, Control, Expect, OutcomeExpect, Scenario},
@@ -104,6 +104,7 @@ fn holds(scenario: &Scenario, text: &str, machine: &Machine, store: &Store) -> R
         store: store.clone(),
         update: true,
         propose: false,
+        explanations: Explanations::default(),
     };
     let mut engine = None;
     for case in &edited.cases {

@@ -22,7 +22,7 @@ use crate::{
     engine::Kind,
     host::Machine,
     report::screen::{Round, Standing},
-    runner::{self, Context, Outcome, Warm},
+    runner::{self, Context, Explanations, Outcome, Warm},
     snapshot::Store,
     terminal,
     watch::{Change, Files, Watcher, Woken},
@@ -222,6 +222,7 @@ impl Watch {
             store: selection.store.clone(),
             update: false,
             propose: env::var_os("CI").is_none() && matches!(selection.store, Store::Folder(_)),
+            explanations: Explanations::some(),
         };
         let cases = selection.cases();
         let cases: Vec<_> = cases.into_iter().filter(|(scenario, _)| wanted.contains(scenario.name.as_str())).collect();

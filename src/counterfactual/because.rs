@@ -26,7 +26,7 @@ pub fn because(action: &Action) -> Option<Because<'_>> {
 
 /// What must come of a step; `None` where nothing is said of permission.
 #[must_use]
-pub(super) fn wanted(action: &Action) -> Option<Sense> {
+pub fn wanted(action: &Action) -> Option<Sense> {
     let (Action::Run { expect, .. } | Action::Probe { expect, .. }) = action else { return None };
     match expect.outcome? {
         OutcomeExpect::Allowed => Some(Sense::Allowed),

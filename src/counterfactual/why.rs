@@ -54,6 +54,23 @@ pub struct Cause {
     pub without: Vec<StepObservation>,
 }
 
+impl Cause {
+    /// `denied because the bounding set lacks CAP_NET_ADMIN: with CAP_NET_ADMIN given it is allowed`.
+    #[must_use]
+    pub fn sentence(&self, sense: Sense) -> String {
+        let states: Vec<&str> = self.words.iter().map(|words| words.state.as_str()).collect();
+        let changes: Vec<&str> = self.words.iter().map(|words| words.change.as_str()).collect();
+        let only = if changes.len() == 1 { "" } else { "only " };
+        format!(
+            "{} because {}: {only}with {} it is {}",
+            sense.name(),
+            states.join(", and "),
+            changes.join(" and "),
+            verdict::words(&self.seen.outcome)
+        )
+    }
+}
+
 /// One thing that was tried.
 #[derive(Debug, Clone)]
 pub struct Row {

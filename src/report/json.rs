@@ -123,6 +123,7 @@ fn step(step: &StepResult) -> Value {
         "facts": facts,
         "ok": step.findings.is_empty() && step.because.as_ref().is_none_or(|because| because.holds),
         "findings": step.findings.iter().map(|finding| json!({"expected": finding.expected, "seen": finding.seen})).collect::<Vec<_>>(),
+        "why": step.why,
         "because": step.because.as_ref().map(|because| json!({
             "control": describe::decided(&because.controls),
             "controls": because.controls.iter().map(describe::control).collect::<Vec<_>>(),

@@ -11,7 +11,7 @@ use super::Tally;
 use crate::{
     engine::ContainerState,
     observe::{CapSets, Outcome},
-    result::{CaseResult, Skip, Verdict},
+    result::{CaseResult, Skip, StepResult, Verdict},
     scenario::{Invalid, model::Scenario},
     terminal,
     text::wrap,
@@ -56,7 +56,22 @@ pub fn told(scenario: &Scenario, result: &CaseResult) -> Vec<String> {
         .into_iter()
         .chain(findings.lines().map(set_in))
         .chain(circumstances(result).lines().map(dim))
+        .chain(closer(&name, result).map(|line| dim(&line)))
         .collect()
+}
+
+/// What is typed to look closer at a case that is not as expected.
+fn closer(name: &str, result: &CaseResult) -> Option<String> {
+    if !matches!(result.verdict, Verdict::Fail(_)) || result.is_unreviewed {
+        return None;
+    }
+    let name = shlex::try_quote(name).unwrap_or(name.into());
+    let wrong = |step: &&StepResult| {
+        let otherwise = !step.findings.is_empty() || step.because.as_ref().is_some_and(|because| !because.holds);
+        otherwise && step.seen.outcome.sense().is_some()
+    };
+    let why = result.steps.iter().find(wrong).map(|step| format!("caplab why {name} {}; ", step.id));
+    Some(format!("to look closer: {}caplab explain {name}; caplab shell {name}", why.unwrap_or_default()))
 }
 
 /// A line of [`told`] as a terminal of so many columns has it.

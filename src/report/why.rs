@@ -70,12 +70,7 @@ pub fn pretty(step: Named<'_>, why: &Why) -> String {
 fn one(text: &mut String, sense: Sense, cause: &Cause) {
     let states: Vec<&str> = cause.words.iter().map(|words| words.state.as_str()).collect();
     let changes: Vec<&str> = cause.words.iter().map(|words| words.change.as_str()).collect();
-    let becomes = words(&cause.seen.outcome);
-    let enough = match states.len() {
-        1 => format!("with {} it is {becomes}", changes[0]),
-        _ => format!("only with {} it is {becomes}", changes.join(" and ")),
-    };
-    let _ = writeln!(text, "    {} because {}: {enough}.", sense.name(), states.join(", and "));
+    let _ = writeln!(text, "    {}.", cause.sentence(sense));
     for (index, seen) in cause.without.iter().enumerate() {
         let others: Vec<&str> =
             changes.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, change)| *change).collect();

@@ -53,6 +53,28 @@ pub(super) fn ask(
     Ok(())
 }
 
+/// Of the steps that were allowed or denied and should not have been: what decided it. Asked natively, and told where the step comes out
+/// the same there.
+pub(super) fn explain(context: &Context, case: &Case, result: &mut CaseResult) {
+    if rootless::with_counterfactuals(case, &context.machine).is_some() {
+        return;
+    }
+    let trials = Trials::new(&context.machine, context.timeout, 1, rootless::beyond);
+    for (index, step) in result.steps.iter_mut().enumerate() {
+        let seen = step.seen.outcome.sense();
+        // That a command printed something else is nobody's permission.
+        let wanted = counterfactual::wanted(&case.steps[index].action);
+        let is_otherwise = seen.is_some() && wanted.is_some() && seen != wanted;
+        if !is_otherwise || step.findings.iter().all(|finding| finding.error) || !context.explanations.take() {
+            continue;
+        }
+        let Ok(why) = counterfactual::why(case, index, &trials) else { continue };
+        if let Some(sense) = why.sense.filter(|sense| seen == Some(*sense)) {
+            step.why = why.causes.iter().map(|cause| cause.sentence(sense)).collect();
+        }
+    }
+}
+
 /// Nothing was changed yet.
 fn unchanged(reason: &Reason, seen: &Outcome) -> BecauseResult {
     BecauseResult {

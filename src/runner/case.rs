@@ -2,6 +2,10 @@
 
 use std::{
     borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -33,6 +37,26 @@ pub struct Context {
     pub update: bool,
     /// A picture that differs is written beside the reviewed one, for `cargo insta review`.
     pub propose: bool,
+    /// How many wrong steps are explained.
+    pub explanations: Explanations,
+}
+
+/// Of how many steps it is looked for why they came out wrong: it takes some hundred containers of each, and where all of them
+/// are wrong it is for one reason. Clones share the number.
+#[derive(Debug, Clone, Default)]
+pub struct Explanations(Arc<AtomicUsize>);
+
+impl Explanations {
+    /// Enough for a reader.
+    #[must_use]
+    pub fn some() -> Self {
+        Self(Arc::new(AtomicUsize::new(10)))
+    }
+
+    /// Whether there is one left; it is taken.
+    pub(super) fn take(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
 }
 
 impl Context {
@@ -116,9 +140,12 @@ fn judge(
     result.steps = verdict::steps(case, &context.machine, &seen);
     result.containers =
         case.containers.iter().map(|one| one.name.clone()).zip(seen.containers.iter().cloned()).collect();
-    // What came out otherwise than expected has no reason that could be shown.
-    if deviating.is_empty() && result.steps.iter().all(|step| step.findings.is_empty()) {
-        because::ask(context, engine, case, result)?;
+    // What came out otherwise than expected has no `because` that could be shown, and one that its author does not know.
+    if deviating.is_empty() {
+        match result.steps.iter().all(|step| step.findings.is_empty()) {
+            true => because::ask(context, engine, case, result)?,
+            false => because::explain(context, case, result),
+        }
     }
     let before = verdict::conclude(case, &result.containers, &result.steps, &deviating, &[]);
     if matches!(before, Verdict::Error(_) | Verdict::Skip(_)) {

@@ -7,7 +7,7 @@ mod fidelity;
 mod pool;
 mod rootless;
 
-pub use case::{Context, run, unfit};
+pub use case::{Context, Explanations, run, unfit};
 pub use compare::{Absent, Compared, Row, compare};
 pub use pool::{Outcome, Warm, run_all};
 pub use rootless::beyond;

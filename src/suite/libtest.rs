@@ -10,7 +10,7 @@ use crate::{
     host::Machine,
     report::pretty,
     result::{Skip, Verdict},
-    runner::{self, Context},
+    runner::{self, Context, Explanations},
     scenario::model::Scenario,
 };
 
@@ -59,6 +59,7 @@ impl Suite {
             store: self.source.store(),
             update: false,
             propose: env::var_os("CI").is_none(),
+            explanations: Explanations::some(),
         });
         let mut trials = Vec::new();
         for name in names {

@@ -41,6 +41,7 @@ pub fn steps(case: &Case, machine: &Machine, seen: &Observation) -> Vec<StepResu
                 seen: seen.clone(),
                 findings,
                 because: None,
+                why: Vec::new(),
                 line: step.line,
             }
         })
@@ -74,8 +75,11 @@ pub fn conclude(
         if refused {
             continue;
         }
-        for finding in &step.findings {
-            let text = format!("{}, {}: {finding}", place(step), subject(step));
+        for (index, finding) in step.findings.iter().enumerate() {
+            let mut text = format!("{}, {}: {finding}", place(step), subject(step));
+            if index == 0 {
+                step.why.iter().for_each(|sentence| text.push_str(&format!("\n{sentence}")));
+            }
             match (&step.seen.outcome, finding.error) {
                 (Outcome::Unavailable(_), _) if !names_an_object(&asked.action) => unavailable.push(text),
                 (_, true) => errors.push(text),

@@ -13,7 +13,7 @@ use caplab::{
     engine::{Engine, Kind},
     host::Machine,
     result::{CaseResult, Verdict},
-    runner::{self, Context},
+    runner::{self, Context, Explanations},
     scenario::{self, model::Case},
     snapshot::Store,
 };
@@ -152,6 +152,7 @@ fn differential(other: Kind) {
             store: Store::Embedded(|_| None),
             update: true,
             propose: false,
+            explanations: Explanations::default(),
         },
         other,
         native: None,
