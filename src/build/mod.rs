@@ -13,9 +13,9 @@ use std::{
 use crate::{
     engine::EngineError,
     host::Machine,
-    image::{self, Config, Folder, Image, config},
+    image::{self, Config, Image, config},
     scenario::{
-        image::{Base, Build, Command, FromImage, Instruction, Location, Origin, expand},
+        image::{Build, Command, FromImage, Instruction, Origin, expand},
         model::{Case, Container},
     },
     spec,
@@ -53,17 +53,12 @@ fn made(origin: &Arc<Origin>, machine: &Machine) -> Result<Arc<Image>, String> {
     drop(known);
     let image = own.get_or_init(|| {
         let image = match &**origin {
-            Origin::Image(location) => open(location),
+            Origin::Image(location) => image::beside(&location.folder, &location.name),
             Origin::Build(build) => self::build(build, machine),
         };
         image.map(Arc::new)
     });
     image.clone()
-}
-
-fn open(location: &Location) -> Result<Image, String> {
-    let opened = Folder::of(&location.folder).and_then(|folder| image::open(&folder, &location.name));
-    opened.map_err(|why| format!("the image {}: {why}", location.name))
 }
 
 /// What docker makes of a container's own words and its image's (moby, daemon/container.go mergeAndVerifyConfig and
@@ -99,15 +94,7 @@ struct Site<'a> {
 
 fn build(build: &Build, machine: &Machine) -> Result<Image, String> {
     let file = &build.dockerfile;
-    let mut image = match &file.from {
-        Base::Scratch => Image::default(),
-        Base::Toolbox | Base::Host => Image { tree: spec::base(file.from == Base::Host), ..Image::default() },
-        Base::Image(name) => {
-            let folder =
-                build.folder.clone().ok_or_else(|| format!("FROM {name}: the scenario came with the binary"))?;
-            open(&Location { folder, name: name.clone() })?
-        }
-    };
+    let mut image = spec::base(build)?;
     let words = |(line, what): &(usize, String)| format!("{}, line {line}: {what} is passed over", file.name);
     image.left_out.extend(file.ignored.iter().map(words));
     let shell = SHELL.map(str::to_owned).into();
@@ -151,10 +138,12 @@ impl Site<'_> {
                 self.image.config.command = self.argv(command);
                 self.has_command = true;
             }
-            Instruction::Arg(name, value) => {
-                let value = self.expanded(value.as_deref().unwrap_or_default())?;
+            Instruction::Arg(name, Some(value)) => {
+                let value = self.expanded(value)?;
                 self.arguments.push((name.clone(), value));
             }
+            // Nobody gives it a value: it is not set.
+            Instruction::Arg(_, None) => {}
             Instruction::Shell(words) => self.shell.clone_from(words),
         }
         Ok(())
