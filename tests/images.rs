@@ -285,3 +285,27 @@ steps:
     // The link is the container's, and leads nowhere in it.
     assert_eq!(result["steps"][1]["outcome"]["kind"], "unavailable", "{result:#}");
 }
+
+#[test]
+fn a_check_reads_the_image_and_says_what_is_left_out_of_it() {
+    let scenario = "title: t\ncontainer: {image: tree, entrypoint: [/init, pause]}\nsteps: [{inspect: {uid: 0}}]\n";
+    let place = Place::new(scenario);
+    let tree = place.path().join("scenarios/tree");
+    fs::create_dir(&tree).expect("made");
+    let _socket = std::os::unix::net::UnixListener::bind(tree.join("pipe")).expect("made");
+    let output = place.caplab(&["check", "scenarios", "--format", "json"]);
+    let said: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    assert_eq!((&said["valid"], said["problems"].as_array().map(Vec::len)), (&json!(true), Some(0)), "{said:#}");
+    let warning = &said["warnings"][0];
+    assert_eq!(warning["message"], "left out: /pipe is neither a file, a directory nor a link", "{said:#}");
+    assert_eq!((warning["line"].as_u64(), output.status.code()), (Some(2), Some(0)));
+    assert_eq!(place.caplab(&["check", "scenarios", "--deny-warnings"]).status.code(), Some(2));
+
+    // Where the image cannot be read there is something wrong, and said before anything is run.
+    fs::write(tree.join("proc"), "").expect("written");
+    let output = place.caplab(&["check", "scenarios", "--format", "json"]);
+    let said: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    assert_eq!(output.status.code(), Some(2), "{said:#}");
+    let message = said["problems"][0]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("the image tree: /proc is no directory"), "{said:#}");
+}

@@ -29,18 +29,53 @@ const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 /// # Errors
 /// An image that cannot be read, or an instruction of a Dockerfile that failed.
 pub fn prepared<'a>(case: &'a Case, machine: &Machine) -> Result<Cow<'a, Case>, EngineError> {
-    let lacks = |one: &Container| one.image.as_ref().is_some_and(|image| image.made.is_none());
+    let (case, wrong) = made_of(case, machine, |_| true);
+    match wrong.into_iter().next() {
+        Some((_, why)) => Err(EngineError(why)),
+        None => Ok(case),
+    }
+}
+
+/// The same as far as nothing is executed for it, and what is wrong: images are read, Dockerfiles are not built. Lines are the containers'.
+pub fn read<'a>(case: &'a Case, machine: &Machine) -> (Cow<'a, Case>, Vec<(usize, String)>) {
+    made_of(case, machine, |image| image.build().is_none())
+}
+
+/// What of a case's images is not there, as far as that shows before anything is built. Lines are the containers'.
+#[must_use]
+pub fn left_out(case: &Case) -> Vec<(usize, String)> {
+    let of = |one: &Container| -> Vec<String> {
+        match one.image.as_ref().map(|from| (&from.made, from.build())) {
+            Some((Some(made), _)) => made.left_out.clone(),
+            Some((None, Some(build))) => spec::base(build).map(|image| image.left_out).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    };
+    case.containers.iter().flat_map(|one| of(one).into_iter().map(|what| (one.line, what))).collect()
+}
+
+fn made_of<'a>(
+    case: &'a Case,
+    machine: &Machine,
+    wanted: impl Fn(&FromImage) -> bool,
+) -> (Cow<'a, Case>, Vec<(usize, String)>) {
+    let mut wrong = Vec::new();
+    let lacks = |one: &Container| one.image.as_ref().is_some_and(|image| image.made.is_none() && wanted(image));
     if !case.containers.iter().any(lacks) {
-        return Ok(Cow::Borrowed(case));
+        return (Cow::Borrowed(case), wrong);
     }
     let mut case = case.clone();
     for container in case.containers.iter_mut().filter(|one| lacks(one)) {
-        let Some(from) = &container.image else { continue };
-        let image = made(&from.origin, machine)
-            .map_err(|why| EngineError(format!("container {} (line {}): {why}", container.name, container.line)))?;
-        apply(container, &from.clone(), image);
+        let Some(from) = container.image.clone() else { continue };
+        match made(&from.origin, machine) {
+            Ok(image) => apply(container, &from, image),
+            Err(why) => {
+                let line = container.line;
+                wrong.push((line, format!("container {} (line {line}): {why}", container.name)));
+            }
+        }
     }
-    Ok(Cow::Owned(case))
+    (Cow::Owned(case), wrong)
 }
 
 /// Once in a process: its cases, their counterfactuals and its workers have the same image.
