@@ -243,8 +243,9 @@ fn check_takes_any_scenario() {
     let machine = Machine::probe(false);
     door("check", &scenarios(), |text, _| {
         let Some(scenario) = read(text) else { return false };
-        let of_line =
-            |(line, error): (usize, spec::Unresolvable)| Diagnostic::of_line(&scenario, line, error.to_string());
+        let of_line = |(line, error): (usize, spec::Unresolvable)| {
+            Diagnostic::of_line(&scenario, caplab::scenario::Level::Error, line, error.to_string())
+        };
         let mut found: Vec<Diagnostic> =
             scenario.cases.iter().take(4).flat_map(|case| spec::problems(case, &machine)).map(of_line).collect();
         found.extend(scenario.warnings.iter().cloned());

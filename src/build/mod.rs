@@ -13,9 +13,9 @@ use std::{
 use crate::{
     engine::EngineError,
     host::Machine,
-    image::{self, Config, Folder, Image, config},
+    image::{self, Config, Image, config},
     scenario::{
-        image::{Base, Build, Command, FromImage, Instruction, Location, Origin, expand},
+        image::{Build, Command, FromImage, Instruction, Origin, expand},
         model::{Case, Container},
     },
     spec,
@@ -29,18 +29,53 @@ const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 /// # Errors
 /// An image that cannot be read, or an instruction of a Dockerfile that failed.
 pub fn prepared<'a>(case: &'a Case, machine: &Machine) -> Result<Cow<'a, Case>, EngineError> {
-    let lacks = |one: &Container| one.image.as_ref().is_some_and(|image| image.made.is_none());
+    let (case, wrong) = made_of(case, machine, |_| true);
+    match wrong.into_iter().next() {
+        Some((_, why)) => Err(EngineError(why)),
+        None => Ok(case),
+    }
+}
+
+/// The same as far as nothing is executed for it, and what is wrong: images are read, Dockerfiles are not built. Lines are the containers'.
+pub fn read<'a>(case: &'a Case, machine: &Machine) -> (Cow<'a, Case>, Vec<(usize, String)>) {
+    made_of(case, machine, |image| image.build().is_none())
+}
+
+/// What of a case's images is not there, as far as that shows before anything is built. Lines are the containers'.
+#[must_use]
+pub fn left_out(case: &Case) -> Vec<(usize, String)> {
+    let of = |one: &Container| -> Vec<String> {
+        match one.image.as_ref().map(|from| (&from.made, from.build())) {
+            Some((Some(made), _)) => made.left_out.clone(),
+            Some((None, Some(build))) => spec::base(build).map(|image| image.left_out).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    };
+    case.containers.iter().flat_map(|one| of(one).into_iter().map(|what| (one.line, what))).collect()
+}
+
+fn made_of<'a>(
+    case: &'a Case,
+    machine: &Machine,
+    wanted: impl Fn(&FromImage) -> bool,
+) -> (Cow<'a, Case>, Vec<(usize, String)>) {
+    let mut wrong = Vec::new();
+    let lacks = |one: &Container| one.image.as_ref().is_some_and(|image| image.made.is_none() && wanted(image));
     if !case.containers.iter().any(lacks) {
-        return Ok(Cow::Borrowed(case));
+        return (Cow::Borrowed(case), wrong);
     }
     let mut case = case.clone();
     for container in case.containers.iter_mut().filter(|one| lacks(one)) {
-        let Some(from) = &container.image else { continue };
-        let image = made(&from.origin, machine)
-            .map_err(|why| EngineError(format!("container {} (line {}): {why}", container.name, container.line)))?;
-        apply(container, &from.clone(), image);
+        let Some(from) = container.image.clone() else { continue };
+        match made(&from.origin, machine) {
+            Ok(image) => apply(container, &from, image),
+            Err(why) => {
+                let line = container.line;
+                wrong.push((line, format!("container {} (line {line}): {why}", container.name)));
+            }
+        }
     }
-    Ok(Cow::Owned(case))
+    (Cow::Owned(case), wrong)
 }
 
 /// Once in a process: its cases, their counterfactuals and its workers have the same image.
@@ -53,17 +88,12 @@ fn made(origin: &Arc<Origin>, machine: &Machine) -> Result<Arc<Image>, String> {
     drop(known);
     let image = own.get_or_init(|| {
         let image = match &**origin {
-            Origin::Image(location) => open(location),
+            Origin::Image(location) => image::beside(&location.folder, &location.name),
             Origin::Build(build) => self::build(build, machine),
         };
         image.map(Arc::new)
     });
     image.clone()
-}
-
-fn open(location: &Location) -> Result<Image, String> {
-    let opened = Folder::of(&location.folder).and_then(|folder| image::open(&folder, &location.name));
-    opened.map_err(|why| format!("the image {}: {why}", location.name))
 }
 
 /// What docker makes of a container's own words and its image's (moby, daemon/container.go mergeAndVerifyConfig and
@@ -99,15 +129,7 @@ struct Site<'a> {
 
 fn build(build: &Build, machine: &Machine) -> Result<Image, String> {
     let file = &build.dockerfile;
-    let mut image = match &file.from {
-        Base::Scratch => Image::default(),
-        Base::Toolbox | Base::Host => Image { tree: spec::base(file.from == Base::Host), ..Image::default() },
-        Base::Image(name) => {
-            let folder =
-                build.folder.clone().ok_or_else(|| format!("FROM {name}: the scenario came with the binary"))?;
-            open(&Location { folder, name: name.clone() })?
-        }
-    };
+    let mut image = spec::base(build)?;
     let words = |(line, what): &(usize, String)| format!("{}, line {line}: {what} is passed over", file.name);
     image.left_out.extend(file.ignored.iter().map(words));
     let shell = SHELL.map(str::to_owned).into();
@@ -151,10 +173,12 @@ impl Site<'_> {
                 self.image.config.command = self.argv(command);
                 self.has_command = true;
             }
-            Instruction::Arg(name, value) => {
-                let value = self.expanded(value.as_deref().unwrap_or_default())?;
+            Instruction::Arg(name, Some(value)) => {
+                let value = self.expanded(value)?;
                 self.arguments.push((name.clone(), value));
             }
+            // Nobody gives it a value: it is not set.
+            Instruction::Arg(_, None) => {}
             Instruction::Shell(words) => self.shell.clone_from(words),
         }
         Ok(())

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{USAGE, complain, print, print_json, say, say_error, select::select};
 use crate::{
+    build,
     host::Machine,
     report::{github, sarif},
     scenario::{Diagnostic, Level, model::Scenario},
@@ -62,8 +63,10 @@ impl Check {
             match loaded {
                 Ok(scenario) => {
                     cases += scenario.cases.len();
-                    found.extend(unresolvable(scenario, &machine).into_iter().map(Cow::Owned));
+                    let (problems, doubtful) = unresolvable(scenario, &machine);
+                    found.extend(problems.into_iter().map(Cow::Owned));
                     wrong += usize::from(found.len() > before);
+                    found.extend(doubtful.into_iter().map(Cow::Owned));
                     found.extend(scenario.warnings.iter().map(Cow::Borrowed));
                 }
                 Err(invalid) => {
@@ -115,15 +118,28 @@ fn in_json(one: &Diagnostic) -> serde_json::Value {
     })
 }
 
-/// What only resolving shows: a user or a volume's source that is not there. Cells that say the same say it once.
-fn unresolvable(scenario: &Scenario, machine: &Machine) -> Vec<Diagnostic> {
-    let mut said = Vec::new();
-    for problem in scenario.cases.iter().flat_map(|case| spec::problems(case, machine)) {
-        if !said.contains(&problem) {
-            said.push(problem);
+/// What only resolving shows: a user or a volume's source that is not there, an image that cannot be read; and what of an image is left
+/// out, which is a warning. Cells that say the same say it once.
+fn unresolvable(scenario: &Scenario, machine: &Machine) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+    let (mut wrong, mut doubtful) = (Vec::new(), Vec::new());
+    let add = |found: &mut Vec<(usize, String)>, one: (usize, String)| {
+        if !found.contains(&one) {
+            found.push(one);
         }
+    };
+    for case in &scenario.cases {
+        let (case, unread) = build::read(case, machine);
+        let problems = if unread.is_empty() { spec::problems(&case, machine) } else { Vec::new() };
+        let problems = problems.into_iter().map(|(line, error)| (line, error.to_string()));
+        unread.into_iter().chain(problems).for_each(|one| add(&mut wrong, one));
+        build::left_out(&case)
+            .into_iter()
+            .for_each(|(line, what)| add(&mut doubtful, (line, format!("left out: {what}"))));
     }
-    said.into_iter().map(|(line, error)| Diagnostic::of_line(scenario, line, error.to_string())).collect()
+    let of = |level, found: Vec<(usize, String)>| {
+        found.into_iter().map(|(line, what)| Diagnostic::of_line(scenario, level, line, what)).collect()
+    };
+    (of(Level::Error, wrong), of(Level::Warning, doubtful))
 }
 
 fn plural(count: usize, word: &str) -> String {

@@ -15,7 +15,7 @@ mod tree;
 pub use config::Config;
 pub(crate) use folder::contents;
 pub use folder::{Folder, Found, Laid};
-pub use open::open;
+pub use open::{beside, open};
 pub use tree::{Body, Kind, Tree};
 
 use caplab_init::wire::image::{MAX_BYTES, MAX_FILES};

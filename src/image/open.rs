@@ -1,5 +1,7 @@
 //! An image beside a scenario, whichever of the three it is.
 
+use std::path::Path;
+
 use super::{Config, Folder, Image, Laid, MAX_UNPACKED, archive::Saved, folder::Found, layout};
 
 /// Reads the image at a path of a folder: an OCI layout, an archive of `docker save`, or a folder that is a root file system.
@@ -16,4 +18,13 @@ pub fn open(beside: &Folder, name: &str) -> Result<Image, String> {
             image.finished(Config::default())
         }
     }
+}
+
+/// The same of the folder that a scenario lies in.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn beside(folder: &Path, name: &str) -> Result<Image, String> {
+    let opened = Folder::of(folder).and_then(|folder| open(&folder, name));
+    opened.map_err(|why| format!("the image {name}: {why}"))
 }

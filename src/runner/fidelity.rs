@@ -6,7 +6,10 @@ use crate::{
     engine::{ContainerJob, ContainerState, Facts, Job, Kind, Observation, StepJobKind},
     observe::{Namespace, ProcessFacts},
     result::Skip,
-    scenario::model::{Action, Case, Container, Owner, Preset, Propagation, Volume},
+    scenario::{
+        image::{Build, Command, FromImage, Instruction},
+        model::{Action, Case, Container, Owner, Preset, Propagation, Volume},
+    },
 };
 
 /// A difference that is known.
@@ -36,7 +39,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 10] = [
+const KNOWN: [Difference; 11] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -135,7 +138,25 @@ const KNOWN: [Difference; 10] = [
             case.steps.iter().any(|step| step.as_user.is_some() && adds(&case.containers[step.within]))
         }),
     },
+    Difference {
+        name: "build-shell",
+        engines: &[Kind::Podman],
+        reason: "podman build gives a CMD or ENTRYPOINT that is a line /bin/sh -c, whatever SHELL says",
+        remedy: Remedy::Skip(|case| {
+            case.containers.iter().any(|one| one.image.as_ref().and_then(FromImage::build).is_some_and(has_other_shell))
+        }),
+    },
 ];
+
+/// Whether a Dockerfile has a SHELL and behind it a command for it.
+fn has_other_shell(build: &Build) -> bool {
+    let lines = build.dockerfile.lines.iter().map(|line| &line.what);
+    let behind = lines.skip_while(|line| !matches!(line, Instruction::Shell(_)));
+    let is_line = |line: &Instruction| {
+        matches!(line, Instruction::Cmd(Command::Shell(_)) | Instruction::Entrypoint(Command::Shell(_)))
+    };
+    behind.into_iter().any(is_line)
+}
 
 /// Whether a line of a map does not go on where the one before it ends, inside and outside (containers/storage, idtools
 /// IsContiguous).

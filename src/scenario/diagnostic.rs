@@ -149,11 +149,11 @@ impl Diagnostic {
 
     /// Of a file that is valid in itself, and still cannot be asked for: what begins in this line of it.
     #[must_use]
-    pub fn of_line(scenario: &super::model::Scenario, line: usize, message: String) -> Self {
+    pub fn of_line(scenario: &super::model::Scenario, level: Level, line: usize, message: String) -> Self {
         let text = scenario.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
         let start = text.len() - text.trim_start().len();
         let at = Place { line, column: start + 1, width: text.trim().chars().count() };
-        Self::new(Level::Error, &scenario.name, &scenario.path, &scenario.text, Fault::new(at, message))
+        Self::new(level, &scenario.name, &scenario.path, &scenario.text, Fault::new(at, message))
     }
 }
 

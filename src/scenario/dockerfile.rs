@@ -1,5 +1,12 @@
 //! A Dockerfile: one stage, and of docker's reference what an image without a network can be built of. What is not done is refused.
 
+mod pieces;
+mod words;
+
+pub use pieces::Piece;
+pub use words::expand;
+use words::{is_name, words};
+
 use crate::text::nearest;
 
 /// A larger one is generated, in lines.
@@ -14,6 +21,8 @@ pub struct Dockerfile {
     pub text: String,
     /// What it starts from.
     pub from: Base,
+    /// The line of FROM.
+    pub from_at: usize,
     /// What follows FROM.
     pub lines: Vec<Line>,
     /// What of it is passed over: its line and which.
@@ -136,6 +145,7 @@ pub fn read(name: &str, text: &str, args: &[(String, String)]) -> Result<Dockerf
         name: name.to_owned(),
         text: text.to_owned(),
         from: Base::Scratch,
+        from_at: 0,
         lines: Vec::new(),
         ignored: Vec::new(),
     };
@@ -149,7 +159,10 @@ pub fn read(name: &str, text: &str, args: &[(String, String)]) -> Result<Dockerf
             "FROM" if from.is_some() => {
                 return Err(one("a second FROM: builds of several stages are not supported yet", "one FROM"));
             }
-            "FROM" => from = Some(base(number, rest, &before)?),
+            "FROM" => {
+                from = Some(base(number, rest, &before)?);
+                file.from_at = number;
+            }
             "ARG" => {
                 let (name, default) = arg(number, rest)?;
                 let given = args.iter().find(|(own, _)| *own == name).map(|(_, value)| value.clone());
@@ -159,7 +172,10 @@ pub fn read(name: &str, text: &str, args: &[(String, String)]) -> Result<Dockerf
                     let value = expand(&value, &before).map_err(|why| wrong(number, why, VARIABLE))?;
                     before.push((name, value));
                 } else {
-                    file.lines.push(Line { number, what: Instruction::Arg(name, given.or(default)) });
+                    // Declared once more it is what it was before FROM.
+                    let known = || before.iter().rev().find(|(own, _)| *own == name).map(|(_, value)| value.clone());
+                    let value = given.or(default).or_else(known);
+                    file.lines.push(Line { number, what: Instruction::Arg(name, value) });
                 }
             }
             "ONBUILD" | "VOLUME" => {
@@ -274,12 +290,6 @@ fn arg(number: usize, rest: &str) -> Result<(String, Option<String>), Wrong> {
     Ok((name.to_owned(), default.map_err(|why| wrong(number, why, "quotes in pairs"))?))
 }
 
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !text.starts_with(|letter: char| letter.is_ascii_digit())
-}
-
 fn instruction(number: usize, keyword: &str, rest: &str) -> Result<Instruction, Wrong> {
     let empty = || wrong(number, format!("{keyword} of nothing"), "leave it away, or say what");
     if rest.is_empty() {
@@ -387,92 +397,6 @@ fn copy(number: usize, keyword: &str, rest: &str) -> Result<Copy, Wrong> {
         }
     }
     Ok(copy)
-}
-
-/// Words as the Dockerfile's own lexer takes them: quotes and backslashes, nothing else. A `$` in single quotes stays one.
-fn words(text: &str) -> Result<Vec<String>, String> {
-    let mut found = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match (quote, letter) {
-            (None, letter) if letter.is_whitespace() => found.extend(word.take()),
-            (None, '"' | '\'') => {
-                quote = Some(letter);
-                word.get_or_insert_default();
-            }
-            (Some(open), close) if open == close => quote = None,
-            (Some('\''), '$') => word.get_or_insert_default().push_str("\\$"),
-            (None | Some('"'), '\\') => {
-                let next = letters.next().ok_or("a backslash at the end")?;
-                if next == '$' {
-                    // It is a variable's beginning no longer, which `expand` has to know.
-                    word.get_or_insert_default().push('\\');
-                } else if quote.is_some() && next != '"' && next != '\\' {
-                    word.get_or_insert_default().push('\\');
-                }
-                word.get_or_insert_default().push(next);
-            }
-            (_, letter) => word.get_or_insert_default().push(letter),
-        }
-    }
-    if quote.is_some() {
-        return Err("a quote that is not closed".to_owned());
-    }
-    found.extend(word);
-    Ok(found)
-}
-
-/// Puts in the values of variables; one that is not set is empty, as docker has it.
-///
-/// # Errors
-/// Where the text is none that has a meaning.
-pub fn expand(text: &str, variables: &[(String, String)]) -> Result<String, String> {
-    let value = |name: &str| variables.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
-    let mut done = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['$', '\\']) {
-        done.push_str(&rest[..at]);
-        let escaped = rest[at..].starts_with("\\$");
-        if rest[at..].starts_with('\\') {
-            done.push(if escaped { '$' } else { '\\' });
-            rest = &rest[at + if escaped { 2 } else { 1 }..];
-            continue;
-        }
-        rest = &rest[at + 1..];
-        if let Some(inside) = rest.strip_prefix('{') {
-            let end = inside.find('}').ok_or_else(|| format!("`{text}`: a brace that is not closed"))?;
-            let (inside, after) = (&inside[..end], &inside[end + 1..]);
-            let (name, default, instead) = match (inside.split_once(":-"), inside.split_once(":+")) {
-                (Some((name, default)), _) => (name, Some(default), None),
-                (None, Some((name, instead))) => (name, None, Some(instead)),
-                (None, None) => (inside, None, None),
-            };
-            if !is_name(name) {
-                return Err(format!("`${{{inside}}}` is not understood"));
-            }
-            let set = value(name).filter(|value| !value.is_empty());
-            done.push_str(match (set, default, instead) {
-                (Some(_), _, Some(instead)) => instead,
-                (Some(value), ..) => value,
-                (None, Some(default), _) => default,
-                (None, ..) => "",
-            });
-            rest = after;
-        } else {
-            let end =
-                rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).unwrap_or(rest.len());
-            let name = &rest[..end];
-            if !is_name(name) {
-                return Err(format!("`{text}`: a dollar that begins no variable"));
-            }
-            done.push_str(value(name).unwrap_or_default());
-            rest = &rest[end..];
-        }
-    }
-    done.push_str(rest);
-    Ok(done)
 }
 
 #[cfg(test)]

@@ -46,6 +46,12 @@ pub(super) struct Key {
 }
 
 impl Node {
+    /// Where a line of it stands, counted from 1. A block is where its first line is; a text in one line is all there.
+    pub(super) fn line(&self, number: usize) -> Place {
+        let is_block = matches!(&self.value, Value::Scalar { text, .. } if text.contains('\n'));
+        Place { line: self.at.line + if is_block { number - 1 } else { 0 }, width: 1, ..self.at }
+    }
+
     /// `a text`, `a list`, `a map`.
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {

@@ -20,8 +20,11 @@ use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxIdMappingBuilder, LinuxResou
 use crate::{
     engine::{ContainerJob, Job, Program, StepJob, StepJobKind},
     host::{CgroupVersion, Machine, fixture, requirement::program},
-    image::{Image, Tree},
-    scenario::model::{Action, Case, Container, FromImage, Host, Owner, Preset, Rootfs, Step, User},
+    image::{self, Image, Tree},
+    scenario::{
+        image::{Base, Build},
+        model::{Action, Case, Container, FromImage, Host, Owner, Preset, Rootfs, Step, User},
+    },
 };
 use accounts::{Accounts, Identity};
 use preset::Facts;
@@ -289,11 +292,31 @@ fn in_spec(lines: &[IdMap]) -> Result<Vec<LinuxIdMapping>, Unresolvable> {
     lines.iter().map(one).collect::<Result<_, _>>().map_err(|error| Unresolvable(format!("the id map: {error}")))
 }
 
-/// caplab's own root as an image's: what a Dockerfile starts from.
+/// What a Dockerfile starts from: nothing, caplab's own root as an image's, or an image.
+///
+/// # Errors
+/// An image that cannot be read.
+pub fn base(build: &Build) -> Result<Image, String> {
+    let own = |rootfs| rootfs::base(&Container { rootfs, ..Container::of_docker("base") });
+    let tree = match &build.dockerfile.from {
+        Base::Scratch => Tree::default(),
+        Base::Toolbox => own(Rootfs::Toolbox),
+        Base::Host => own(Rootfs::Host),
+        Base::Image(name) => {
+            let folder = build.folder.as_deref();
+            return image::beside(
+                folder.ok_or_else(|| format!("FROM {name}: the scenario came with the binary"))?,
+                name,
+            );
+        }
+    };
+    Ok(Image { tree, ..Image::default() })
+}
+
+/// The machine's directories and files that a container of `rootfs: host` has, read-only, at the same paths.
 #[must_use]
-pub fn base(with_programs: bool) -> Tree {
-    let rootfs = if with_programs { Rootfs::Host } else { Rootfs::Toolbox };
-    rootfs::base(&Container { rootfs, ..Container::of_docker("base") })
+pub fn programs() -> Vec<String> {
+    rootfs::programs()
 }
 
 /// uid and gid of `--chown`, by the names of an image. Who names no group means that of the user's number, says docker's reference.

@@ -6,7 +6,7 @@ use std::{
     io::{self, Read},
     os::{
         fd::{AsFd, OwnedFd},
-        unix::process::ExitStatusExt,
+        unix::process::{CommandExt, ExitStatusExt},
     },
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
@@ -29,6 +29,38 @@ pub(super) const HELLO: Duration = Duration::from_secs(10);
 const WORDS: usize = 64 << 10;
 /// After a call has ended, what its background children still hold open is read for this long.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How long a build may take to end and to remove what it has made, once it is no longer wanted.
+const LAST_WISH: Duration = Duration::from_secs(15);
+/// A build's RUN outlives its client: of podman's build it is a process of nobody's, and in the way of all that is left. So a build is ended from
+/// outside, when its time is over or caplab is gone, which is when standard input ends: who is below the client and in another pid namespace is the RUN,
+/// and with it gone podman fails and removes what it has made. docker's client has nobody below it, and its daemon ends with it.
+/// `$1` the signal for the client, the rest the command.
+const HELD: &str = r#"signal=$1; shift
+exec 3<&0
+"$@" 3<&- </dev/null & build=$!
+{
+    read -r word <&3
+    left=100
+    while [ "$left" -gt 0 ] && kill "-$signal" "$build"; do
+        for one in /proc/[0-9]*; do
+            up=${one#/proc/}
+            [ "$one/ns/pid" -ef /proc/self/ns/pid ] || while [ "$up" -gt 1 ]; do
+                [ "$up" != "$build" ] || { kill -KILL "${one#/proc/}"; break; }
+                read -r stat <"/proc/$up/stat" || break
+                stat=${stat##*) } stat=${stat#? } up=${stat%% *}
+            done
+        done
+        sleep 0.1
+        left=$((left - 1))
+    done
+    kill -KILL "$build"
+} >/dev/null 2>&1 & watch=$!
+exec 3<&-
+wait "$build"
+status=$?
+kill "$watch" 2>/dev/null
+exit "$status""#;
 
 /// An engine's program and what every call of it has.
 #[derive(Debug, Clone)]
@@ -55,6 +87,32 @@ impl Client {
         limit: usize,
     ) -> Result<ExecReport, EngineError> {
         let mut command = Command::new(&self.program);
+        command.stdin(Stdio::null());
+        self.run(command, arguments, environment, timeout, limit)
+    }
+
+    /// A call of `build`: it has ended, and so has what it runs, when this is over.
+    pub(super) fn build(
+        &self,
+        signal: &str,
+        arguments: &[String],
+        environment: &[(&str, String)],
+        timeout: Duration,
+    ) -> Result<ExecReport, EngineError> {
+        let mut command = Command::new("/bin/sh");
+        // Ctrl-C is meant for caplab, with which the build ends.
+        command.args(["-c", HELD, "caplab-build", signal]).arg(&self.program).stdin(Stdio::piped()).process_group(0);
+        self.run(command, arguments, environment, timeout, WORDS)
+    }
+
+    fn run(
+        &self,
+        mut command: Command,
+        arguments: &[String],
+        environment: &[(&str, String)],
+        timeout: Duration,
+        limit: usize,
+    ) -> Result<ExecReport, EngineError> {
         command.args(&self.options).args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
         run(command, timeout, limit)
             .map_err(|error| EngineError(format!("{} cannot be called: {error}", self.program.display())))
@@ -120,7 +178,9 @@ pub(super) fn last_line(bytes: &[u8]) -> String {
 /// Runs a program to its end, or kills it when its time is over.
 fn run(mut command: Command, timeout: Duration, limit: usize) -> io::Result<ExecReport> {
     let started = Instant::now();
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    // What is held by it ends by itself once it is let go.
+    let mut held = child.stdin.take();
     let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
     let mut streams = [
         Stream::new(child.stdout.take().map(OwnedFd::from), limit),
@@ -139,6 +199,10 @@ fn run(mut command: Command, timeout: Duration, limit: usize) -> io::Result<Exec
         }
     }
     if ended.is_none() {
+        if held.take().is_some() {
+            let time = Timespec::try_from(LAST_WISH).map_err(io::Error::other)?;
+            poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&time)).ok();
+        }
         child.kill()?;
         child.wait()?;
     }

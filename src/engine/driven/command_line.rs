@@ -8,6 +8,7 @@ use oci_spec::runtime::Spec;
 use crate::{
     engine::{ContainerJob, FIXTURE_ROOT, OWN_ROOT},
     host::device,
+    image::Config,
     scenario::{
         model::{CapList, CgroupNamespace, Container, IdOrName, OwnIpc, Owner, Preset, Sharing, User},
         resources::{limit_text, processors},
@@ -46,14 +47,16 @@ pub(super) struct Files<'a> {
     pub(super) name: &'a dyn Fn(&str) -> String,
 }
 
-/// Everything after `run --detach …` and before the image.
-pub(super) fn create(dialect: Dialect, job: &ContainerJob, files: &Files<'_>) -> Vec<String> {
+/// Everything after `run --detach …` and before the image. What that says of itself, `said`, needs no flag.
+pub(super) fn create(dialect: Dialect, job: &ContainerJob, files: &Files<'_>, said: &Config) -> Vec<String> {
     let container = &job.asked;
     let mut flags = Flags(Vec::new());
+    // HEALTHCHECK is passed over: what it executes would be one process more.
+    flags.on(container.image.as_ref().is_some_and(|image| image.build().is_some()), "--no-healthcheck");
     namespaces(dialect, job, files, &mut flags);
     flags.on(container.privileged, "--privileged");
     capabilities(container, &mut flags);
-    if let Some(user) = &container.user {
+    if let Some(user) = container.user.as_ref().filter(|user| said.user.as_ref() != Some(user)) {
         flags.add("--user", &user.to_string());
     }
     for group in &container.group_add {
@@ -99,10 +102,10 @@ pub(super) fn create(dialect: Dialect, job: &ContainerJob, files: &Files<'_>) ->
         flags.add("--sysctl", &format!("{name}={value}"));
     }
     mounts(dialect, job, files, &mut flags);
-    for (name, value) in &container.environment {
+    for (name, value) in container.environment.iter().filter(|own| !said.environment.contains(own)) {
         flags.add("--env", &format!("{name}={value}"));
     }
-    if let Some(dir) = &container.working_dir {
+    if let Some(dir) = container.working_dir.as_ref().filter(|dir| said.working_dir.as_ref() != Some(dir)) {
         flags.add("--workdir", dir);
     }
     for ulimit in &container.ulimits {
@@ -118,6 +121,20 @@ pub(super) fn create(dialect: Dialect, job: &ContainerJob, files: &Files<'_>) ->
         podman(job, &mut flags);
     }
     flags.0
+}
+
+/// A flag before the image and words behind it that make it execute this argv.
+pub(super) fn executed(argv: Vec<String>, said: &Config) -> (Option<String>, Vec<String>) {
+    let Config { entrypoint, command, .. } = said;
+    match argv.strip_prefix(entrypoint.as_slice()) {
+        Some(rest) if rest == command => (None, Vec::new()),
+        Some(rest) if !rest.is_empty() => (None, rest.to_vec()),
+        // The image's command goes with its entry point.
+        _ => match argv.split_first() {
+            Some((first, rest)) => (Some(format!("--entrypoint={first}")), rest.to_vec()),
+            None => (None, argv),
+        },
+    }
 }
 
 /// Limits of control groups.
@@ -266,7 +283,7 @@ fn mounts(dialect: Dialect, job: &ContainerJob, files: &Files<'_>, flags: &mut F
 }
 
 /// `--mount` takes a line of comma-separated values, which are quoted as RFC 4180 says.
-fn bind(source: &str, target: &str, read_only: bool) -> String {
+pub(super) fn bind(source: &str, target: &str, read_only: bool) -> String {
     let quoted = |field: String| {
         if field.contains([',', '"']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
     };

@@ -1,8 +1,10 @@
 //! docker and podman, driven by their own command lines. They run on the real machine, not in the lab host: their containers, a
 //! folder with the fixture host and the images of roots are there for the time of a run, labelled as caplab's.
 
+mod build;
 mod client;
 mod command_line;
+mod driver;
 mod expressible;
 mod image;
 mod place;
@@ -10,35 +12,33 @@ mod process;
 pub(super) mod rootless;
 mod stock;
 
-use std::{
-    cell::Cell,
-    fs,
-    path::PathBuf,
-    sync::{Mutex, OnceLock, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use caplab_init::wire::{
     Case as WireCase, CaseReport, Container as WireContainer, ContainerReport, ExecReport, Exit, Phase, Probe,
     Process as WireProcess, ProcessText, Program as WireProgram, Refusal, StepReport, runtime::HELPER,
 };
 
+pub(super) use self::driver::{DOCKER, PODMAN};
 use self::{
-    client::{Client, HELLO, PATIENCE, last_line},
+    client::{Client, PATIENCE, last_line},
     command_line::{Dialect, Files},
     place::Place,
     process::Init,
 };
 use super::{
-    ContainerJob, Engine, EngineError, Job, Observation, Program, Pruned, StepJob, StepJobKind, Stock,
+    ContainerJob, Engine, EngineError, Job, Observation, Program, StepJob, StepJobKind,
     lab::{
         answer,
         request::{self, OUTPUT_LIMIT},
     },
 };
 use crate::{
-    host::{Machine, requirement::program},
-    scenario::model::{Case, Preset, User},
+    image::Config,
+    scenario::{
+        image::Origin,
+        model::{Preset, User},
+    },
 };
 
 /// All streams of a case together keep at most this many bytes.
@@ -63,124 +63,8 @@ pub(super) struct Driven {
     dialect: Dialect,
     client: Client,
     place: Place,
-}
-
-/// The two of them.
-pub(super) const DOCKER: Driver = Driver(Dialect::Docker);
-/// The two of them.
-pub(super) const PODMAN: Driver = Driver(Dialect::Podman);
-
-/// How one of them is found and started.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Driver(Dialect);
-
-impl Driver {
-    fn name(self) -> &'static str {
-        match self.0 {
-            Dialect::Docker => "docker",
-            Dialect::Podman => "podman",
-        }
-    }
-
-    fn client(self) -> Option<Client> {
-        let name = self.name();
-        // podman takes crun where it is installed, and that (1.8) refuses a machine with both versions of control groups.
-        // An ordinary user's knows no control groups here, and runc refuses that.
-        let hybrid = self.0 == Dialect::Podman
-            && rustix::process::geteuid().is_root()
-            && fs::metadata("/sys/fs/cgroup/unified").is_ok()
-            && program("runc").is_some();
-        let options = if hybrid { vec!["--runtime=runc".to_owned()] } else { Vec::new() };
-        Some(Client { name, program: program(name)?, options, version: self.version_format(), hung: Cell::new(false) })
-    }
-
-    /// What is not as it must be, and the command that mends it; asked once.
-    pub(super) fn lacking(self) -> Option<(String, String)> {
-        static DOCKER: OnceLock<Option<(String, String)>> = OnceLock::new();
-        static PODMAN: OnceLock<Option<(String, String)>> = OnceLock::new();
-        let known = if self.0 == Dialect::Docker { &DOCKER } else { &PODMAN };
-        known.get_or_init(|| self.examine()).clone()
-    }
-
-    fn examine(self) -> Option<(String, String)> {
-        let name = self.name();
-        let package = if self.0 == Dialect::Docker { "docker.io" } else { "podman" };
-        let Some(client) = self.client() else {
-            return Some((format!("the engine {name} is not installed"), format!("apt-get install {package}")));
-        };
-        let report = match client.hello() {
-            Ok(report) => report,
-            Err(error) => return Some((error.to_string(), format!("apt-get install --reinstall {package}"))),
-        };
-        match (report.exit, self.0) {
-            (Exit::Code(0), _) => None,
-            (Exit::TimedOut, _) => Some((
-                format!("{name} did not answer within {} s", HELLO.as_secs()),
-                "systemctl restart docker".to_owned(),
-            )),
-            (_, Dialect::Docker) => Some((
-                format!("docker's daemon does not answer: {}", last_line(&report.stderr)),
-                "systemctl start docker, or dockerd &".to_owned(),
-            )),
-            (_, Dialect::Podman) => Some((
-                format!("podman does not work: {}", last_line(&report.stderr)),
-                "podman info tells more".to_owned(),
-            )),
-        }
-    }
-
-    /// What of caplab's it has.
-    pub(super) fn stock(self) -> Result<Stock, EngineError> {
-        let client = self.must_have()?;
-        let containers = stock::containers(&client, self.0)?;
-        let in_use = containers.iter().filter(|one| one.in_use).count();
-        Ok(Stock { containers: containers.len(), in_use, images: stock::images(&client)? })
-    }
-
-    /// Removes what of caplab's no run uses.
-    pub(super) fn prune(self) -> Result<Pruned, EngineError> {
-        let client = self.must_have()?;
-        Ok(Pruned { containers: stock::sweep(&client, self.0)?, images: stock::remove_images(&client)? })
-    }
-
-    /// Its version, as it says it.
-    pub(super) fn version(self) -> Result<String, EngineError> {
-        self.must_have()?.must(&["version", self.version_format()])
-    }
-
-    fn version_format(self) -> &'static str {
-        match self.0 {
-            Dialect::Docker => "--format={{.Server.Version}}",
-            Dialect::Podman => "--format={{.Client.Version}}",
-        }
-    }
-
-    fn must_have(self) -> Result<Client, EngineError> {
-        self.client().ok_or_else(|| EngineError(format!("{} is not installed", self.name())))
-    }
-
-    /// Why a case cannot be put to it.
-    pub(super) fn inexpressible(self, case: &Case, machine: &Machine) -> Option<String> {
-        expressible::inexpressible(self.0, case, machine)
-    }
-
-    /// Starts one; what runs that were killed have left is removed first.
-    pub(super) fn start(self) -> Result<Driven, EngineError> {
-        if let Some((reason, remedy)) = self.lacking() {
-            return Err(EngineError(format!("{reason}: {remedy}")));
-        }
-        let client = self.must_have()?;
-        // Once in a process: its other workers find what it finds.
-        static SWEPT: Mutex<Vec<Dialect>> = Mutex::new(Vec::new());
-        let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        if !swept.contains(&self.0) {
-            stock::sweep(&client, self.0)?;
-            swept.push(self.0);
-        }
-        drop(swept);
-        let place = Place::make(&client, self.0)?;
-        Ok(Driven { dialect: self.0, client, place })
-    }
+    /// What this one has built: its images last as long as it.
+    built: HashMap<Arc<Origin>, String>,
 }
 
 /// A container that runs.
@@ -202,6 +86,18 @@ impl Engine for Driven {
         let is_made = |state: &ContainerReport| matches!(state, ContainerReport::Running(_));
         self.remove(job, taken.as_ref().is_ok_and(|report| report.containers.iter().all(is_made)));
         answer::observation(job, &wire(job), taken?)
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        if self.place.dirty || self.built.is_empty() {
+            return;
+        }
+        let images = self.built.values().map(String::as_str);
+        let call: Vec<&str> = ["rmi", "--force"].into_iter().chain(images).collect();
+        // The guard tries again.
+        self.place.dirty = self.client.must(&call).is_err();
     }
 }
 
@@ -270,11 +166,11 @@ impl Driven {
     }
 
     /// Makes a container. The outer error is the engine's, the inner one what was asked for could not be.
-    fn run(&self, job: &ContainerJob) -> Result<Result<Running, Refusal>, EngineError> {
-        let image = image::ensure(&self.client, &job.root, self.place.dir())?;
+    fn run(&mut self, job: &ContainerJob) -> Result<Result<Running, Refusal>, EngineError> {
+        let (image, said) = self.image(job)?;
         let name = self.place.name(&job.name);
         let mut arguments = vec!["run".to_owned(), "--detach".to_owned(), format!("--name={name}")];
-        arguments.push(format!("--label={}", self.place.label()));
+        arguments.extend([format!("--label={}", self.place.label()), "--pull=never".to_owned()]);
         let foreign = self.dialect == Dialect::Podman && job.asked.preset == Preset::Docker;
         let own_profile = (foreign || job.asked.seccomp_profile.is_some()) && !job.asked.privileged;
         let seccomp = match job.seccomp_profile.as_ref().filter(|_| own_profile) {
@@ -288,10 +184,12 @@ impl Driven {
         let (fixture, helper) = (self.place.fixture(), self.place.dir().join("helper"));
         let named = |container: &str| self.place.name(container);
         let files = Files { fixture: &fixture, helper: &helper, seccomp: seccomp.as_deref(), name: &named };
-        arguments.extend(command_line::create(self.dialect, job, &files));
-        arguments.push(image);
+        arguments.extend(command_line::create(self.dialect, job, &files, &said));
         let (_, program) = request::init(job)?;
-        arguments.extend(args(&program)?);
+        let (entrypoint, words) = command_line::executed(args(&program)?, &said);
+        arguments.extend(entrypoint);
+        arguments.push(image);
+        arguments.extend(words);
         let report = self.client.call(&arguments, &environment, PATIENCE, 64 << 10)?;
         if report.exit != Exit::Code(0) {
             let detail = last_line(&report.stderr);
@@ -307,6 +205,23 @@ impl Driven {
             EngineError(format!("container {} had ended before it could be looked at: {error}", job.name))
         })?;
         Ok(Ok(Running { name, init }))
+    }
+
+    /// What a container is made of, and what that says of itself: what the engine has built of a Dockerfile, else an import of files.
+    fn image(&mut self, job: &ContainerJob) -> Result<(String, Config), EngineError> {
+        let built = job.asked.image.as_ref().and_then(|from| Some((from, from.build()?, from.made.as_ref()?)));
+        let Some((from, build, made)) = built else {
+            return Ok((image::ensure(&self.client, &job.root, self.place.dir())?, Config::default()));
+        };
+        let name = match self.built.get(&from.origin) {
+            Some(name) => name.clone(),
+            None => {
+                let name = build::build(&self.client, self.dialect, &self.place, build, self.built.len())?;
+                self.built.insert(Arc::clone(&from.origin), name.clone());
+                name
+            }
+        };
+        Ok((name, made.config.clone()))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<PathBuf, EngineError> {

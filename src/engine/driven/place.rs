@@ -17,7 +17,7 @@ use rustix::fs::{
     AtFlags, Mode, OFlags, ResolveFlags, StatVfsMountFlags, StatxAttributes, StatxFlags, openat2, statvfs, statx,
 };
 
-use super::{client::Client, command_line::Dialect};
+use super::{build::BUILT, client::Client, command_line::Dialect};
 use crate::engine::{EngineError, lab::helper};
 
 /// The label that every container of caplab's carries; its value says whose it is: [`owner`].
@@ -27,14 +27,17 @@ const PREFIX: &str = "caplab-engine-";
 
 /// Waits for the end of whoever holds the other end of its standard input. Where that was not the orderly one, what the engine
 /// still runs is removed: three times, since a call may be under way, and each for a bounded time, since it may hang. `$1` the label, `$2` the folder, `$3` how `rm` is told not
-/// to wait, the rest the engine's command.
-const GUARD: &str = r#"label=$1 dir=$2 hurry=$3; shift 3
+/// to wait, `$4` and `$5` the repository and the beginning of the tags of what was built, the rest the engine's command.
+const GUARD: &str = r#"label=$1 dir=$2 hurry=$3 built=$4 tag=$5; shift 5
 read -r word
 if [ "$word" != done ]; then
     for pause in 0 1 2; do
         sleep "$pause"
         ids=$(timeout -k 1 20 "$@" ps --all --quiet --filter "label=$label")
         [ -z "$ids" ] || timeout -k 1 20 "$@" rm --force --volumes $hurry $ids
+        ids=$(timeout -k 1 20 "$@" images --format '{{.Repository}}:{{.Tag}}' --filter "reference=$built" | grep -F ":$tag-")
+        ids="$ids $(timeout -k 1 20 "$@" images --quiet --filter dangling=true --filter "label=$label")"
+        [ "$ids" = ' ' ] || timeout -k 1 20 "$@" rmi --force $ids
     done
 fi
 rm -rf -- "$dir""#;
@@ -69,6 +72,7 @@ impl Place {
             .args(["-c", GUARD, "caplab-guard", &label])
             .arg(made.path())
             .arg(dialect.hurry().join(" "))
+            .args([BUILT, tag(made.path())])
             .arg(&client.program)
             .args(&client.options)
             .stdin(Stdio::piped())
@@ -89,6 +93,11 @@ impl Place {
     /// `caplab.owner=…`.
     pub(super) fn label(&self) -> String {
         format!("{LABEL}={}", self.owner)
+    }
+
+    /// How the tags of what is built here begin, which nobody else's do: with the owner.
+    pub(super) fn tag(&self) -> &str {
+        tag(&self.dir)
     }
 
     /// A name for a container, which nobody else has: the folder's is unique.
@@ -197,6 +206,10 @@ fn started(pid: &str) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may hold anything.
     stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
+}
+
+fn tag(dir: &Path) -> &str {
+    dir.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default()
 }
 
 /// Whether who carries this value still runs.

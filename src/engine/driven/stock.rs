@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{
+    build::BUILT,
     client::Client,
     command_line::Dialect,
     image::REPOSITORY,
@@ -33,11 +34,51 @@ pub(super) fn containers(client: &Client, dialect: Dialect) -> Result<Vec<Contai
     Ok(listed.lines().filter_map(read).collect())
 }
 
-/// The images of caplab's.
+/// The images of caplab's: roots that were imported, and what was built.
 pub(super) fn images(client: &Client) -> Result<Vec<String>, EngineError> {
-    let reference = format!("reference={REPOSITORY}");
-    let listed = client.must(&["images", "--filter", &reference, "--format", "{{.Repository}}:{{.Tag}}"])?;
-    Ok(listed.lines().map(str::to_owned).collect())
+    Ok([of(client, REPOSITORY)?, of(client, BUILT)?].concat())
+}
+
+/// Those of a repository.
+fn of(client: &Client, repository: &str) -> Result<Vec<String>, EngineError> {
+    let reference = format!("reference={repository}");
+    listed(client, &["--filter", &reference, "--format", "{{.Repository}}:{{.Tag}}"])
+}
+
+/// A line for each image. podman 4.3 fails where somebody removes one while it lists them, and a run removes what it has built.
+fn listed(client: &Client, arguments: &[&str]) -> Result<Vec<String>, EngineError> {
+    let call = [&["images"], arguments].concat();
+    let mut tries = (0..5).map(|_| client.must(&call));
+    let listed = tries.find(|tried| !matches!(tried, Err(error) if error.0.contains("image not known")));
+    Ok(listed.unwrap_or_else(|| client.must(&call))?.lines().map(str::to_owned).collect())
+}
+
+/// Whether an image was built by a run that still goes on, which removes it itself.
+fn is_in_use(image: &str) -> bool {
+    let tag = image.strip_prefix(BUILT).and_then(|rest| rest.strip_prefix(':'));
+    tag.and_then(|tag| tag.split('-').next()).is_some_and(place::is_alive)
+}
+
+/// Removes what builds have left whose runs are no more: what podman has while it builds, images, and what has no name yet.
+fn sweep_builds(client: &Client, dialect: Dialect) -> Result<(), EngineError> {
+    if dialect == Dialect::Podman {
+        let listed = client.must(&["ps", "--all", "--external", "--format", "{{.ID}} {{.Image}}"])?;
+        let left = listed.lines().filter_map(|line| line.split_once(' '));
+        for (id, _) in left.filter(|(_, image)| image.starts_with(BUILT) && !is_in_use(image)) {
+            // Another run may be at the same.
+            client.must(&["rm", "--force", id]).ok();
+        }
+    }
+    let mut left: Vec<String> = of(client, BUILT)?.into_iter().filter(|image| !is_in_use(image)).collect();
+    let format = format!("{{{{.Id}}}} {{{{index .Config.Labels \"{LABEL}\"}}}}");
+    for id in listed(client, &["--quiet", "--filter", "dangling=true", "--filter", &format!("label={LABEL}")])? {
+        let said = client.must(&["image", "inspect", "--format", &format, &id]).unwrap_or_default();
+        left.extend(said.split_once(' ').filter(|(_, owner)| !place::is_alive(owner)).map(|(id, _)| id.to_owned()));
+    }
+    for image in left {
+        client.must(&["rmi", "--force", &image]).ok();
+    }
+    Ok(())
 }
 
 /// Removes what runs that are no more have left: containers, then folders. How many containers.
@@ -50,6 +91,7 @@ pub(super) fn sweep(client: &Client, dialect: Dialect) -> Result<usize, EngineEr
         arguments.extend(left.iter().map(String::as_str));
         client.must(&arguments)?;
     }
+    sweep_builds(client, dialect)?;
     for folder in place::abandoned() {
         // Another run may be at the same.
         fs::remove_dir_all(folder).ok();
@@ -57,9 +99,9 @@ pub(super) fn sweep(client: &Client, dialect: Dialect) -> Result<usize, EngineEr
     Ok(left.len())
 }
 
-/// Removes the images; one that a container is made of stays. How many.
+/// Removes the images; one that a container is made of stays, and what a run has built that goes on. How many.
 pub(super) fn remove_images(client: &Client) -> Result<usize, EngineError> {
     let images = images(client)?;
-    let removed = images.iter().filter(|image| client.must(&["rmi", image]).is_ok());
+    let removed = images.iter().filter(|image| !is_in_use(image)).filter(|image| client.must(&["rmi", image]).is_ok());
     Ok(removed.count())
 }

@@ -73,6 +73,14 @@ fn a_link_among_the_parents_leads_nowhere_but_into_the_image() {
     // The same in one layer, and a link that is put in the place of a directory.
     let made = image(&[&[dir("d"), dir("e"), symlink("d", "/e"), file("d/a", "x")]]);
     assert_eq!(listed(&made.expect("read")), ["d->/e", "e/", "e/a=x"]);
+    // What the machine has at the same path is not asked: neither its links are followed there nor is anything written.
+    let machine = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(machine.path().join("real")).expect("made");
+    std::os::unix::fs::symlink("real", machine.path().join("link")).expect("linked");
+    let target: &'static str = machine.path().join("link").display().to_string().leak();
+    let made = image(&[&[symlink("out", target), file("out/a", "x")]]).expect("read");
+    assert!(listed(&made).contains(&format!("{}/a=x", target.trim_start_matches('/'))), "{:?}", listed(&made));
+    assert_eq!(std::fs::read_dir(machine.path().join("real")).expect("read").count(), 0);
     // What a link names and is not there is made in the image.
     let made = image(&[&[symlink("d", "/tmp/none"), file("d/a", "x")]]);
     assert_eq!(listed(&made.expect("read")), ["d->/tmp/none", "tmp/", "tmp/none/", "tmp/none/a=x"]);

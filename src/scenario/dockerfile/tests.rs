@@ -104,3 +104,19 @@ fn what_is_not_understood_is_refused_by_its_line() {
     }
     assert_eq!(lines("FROM host\nRUN a << 2\n").len(), 1);
 }
+
+#[test]
+fn its_text_is_cut_at_every_run() {
+    let text = "# first\nARG BASE=host\nFROM $BASE \\\n  AS one\nLABEL a=b\nARG BASE\nRUN a \\\n # why\n  b\nENV A=1\n# said\nUSER 1\nRUN [\"c\"]\nRUN d\n";
+    let file = read("Dockerfile", text, &[]).expect("read");
+    assert_eq!(file.before_from(), "# first\nARG BASE=host\n");
+    assert!(text.ends_with(&file.behind_from()) && file.behind_from().starts_with("LABEL"), "{}", file.behind_from());
+    // Declared once more it is what it was.
+    assert_eq!(file.lines[0].what, Instruction::Arg("BASE".to_owned(), Some("host".to_owned())));
+    let pieces = file.pieces();
+    let texts: Vec<&str> = pieces.iter().map(|piece| piece.text.as_str()).collect();
+    assert_eq!(texts, ["LABEL a=b\nARG BASE\n", "ENV A=1\n# said\nUSER 1\n", "", ""]);
+    assert_eq!(pieces.iter().map(|piece| piece.lines.len()).collect::<Vec<_>>(), [1, 2, 0, 0]);
+    assert_eq!(pieces[0].run, Some(&Command::Shell("a   b".to_owned())));
+    assert_eq!(pieces[3].run, None);
+}

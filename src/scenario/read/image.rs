@@ -155,11 +155,6 @@ fn of_file(at: Place, name: &str, beside: Beside<'_>, args: &[(String, String)])
 /// A block of lines in the scenario itself: the fault is where its line is.
 fn inline(node: &Node, args: &[(String, String)]) -> Result<Dockerfile, Fault> {
     let text = text(node)?;
-    let block = text.contains('\n');
-    dockerfile::read("dockerfile_inline", text, args).map_err(|wrong| {
-        // A block is where its first line is.
-        let line = if block { node.at.line + wrong.line - 1 } else { node.at.line };
-        let at = Place { line, width: 1, ..node.at };
-        Fault::new(at, wrong.message).help(wrong.help)
-    })
+    dockerfile::read("dockerfile_inline", text, args)
+        .map_err(|wrong| Fault::new(node.line(wrong.line), wrong.message).help(wrong.help))
 }

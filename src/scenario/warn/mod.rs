@@ -4,6 +4,7 @@
 mod because;
 mod container;
 mod fixture;
+mod image;
 mod step;
 
 use super::{
@@ -19,11 +20,12 @@ struct Read<'a> {
 }
 
 /// What looks for one kind of thing. A new one is a line here, a function, and a file in tests/warnings.
-const KINDS: [fn(&Read<'_>, &mut Vec<Fault>); 6] = [
+const KINDS: [fn(&Read<'_>, &mut Vec<Fault>); 7] = [
     container::privileged,
     container::capabilities,
     container::user,
     fixture::unread,
+    image::passed_over,
     step::cannot_fail,
     because::missing,
 ];

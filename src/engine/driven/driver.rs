@@ -1,0 +1,142 @@
+//! How docker and podman are found and started, and what of caplab's they keep.
+
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    fs,
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use caplab_init::wire::Exit;
+
+use super::{
+    Driven,
+    client::{Client, HELLO, last_line},
+    command_line::Dialect,
+    expressible,
+    place::Place,
+    stock,
+};
+use crate::{
+    engine::{EngineError, Pruned, Stock},
+    host::{Machine, requirement::program},
+    scenario::model::Case,
+};
+
+/// The two of them.
+pub(in crate::engine) const DOCKER: Driver = Driver(Dialect::Docker);
+/// The two of them.
+pub(in crate::engine) const PODMAN: Driver = Driver(Dialect::Podman);
+
+/// How one of them is found and started.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct Driver(Dialect);
+
+impl Driver {
+    fn name(self) -> &'static str {
+        match self.0 {
+            Dialect::Docker => "docker",
+            Dialect::Podman => "podman",
+        }
+    }
+
+    fn client(self) -> Option<Client> {
+        let name = self.name();
+        // podman takes crun where it is installed, and that (1.8) refuses a machine with both versions of control groups.
+        // An ordinary user's knows no control groups here, and runc refuses that.
+        let hybrid = self.0 == Dialect::Podman
+            && rustix::process::geteuid().is_root()
+            && fs::metadata("/sys/fs/cgroup/unified").is_ok()
+            && program("runc").is_some();
+        let options = if hybrid { vec!["--runtime=runc".to_owned()] } else { Vec::new() };
+        Some(Client { name, program: program(name)?, options, version: self.version_format(), hung: Cell::new(false) })
+    }
+
+    /// What is not as it must be, and the command that mends it; asked once.
+    pub(in crate::engine) fn lacking(self) -> Option<(String, String)> {
+        static DOCKER: OnceLock<Option<(String, String)>> = OnceLock::new();
+        static PODMAN: OnceLock<Option<(String, String)>> = OnceLock::new();
+        let known = if self.0 == Dialect::Docker { &DOCKER } else { &PODMAN };
+        known.get_or_init(|| self.examine()).clone()
+    }
+
+    fn examine(self) -> Option<(String, String)> {
+        let name = self.name();
+        let package = if self.0 == Dialect::Docker { "docker.io" } else { "podman" };
+        let Some(client) = self.client() else {
+            return Some((format!("the engine {name} is not installed"), format!("apt-get install {package}")));
+        };
+        let report = match client.hello() {
+            Ok(report) => report,
+            Err(error) => return Some((error.to_string(), format!("apt-get install --reinstall {package}"))),
+        };
+        match (report.exit, self.0) {
+            (Exit::Code(0), _) => None,
+            (Exit::TimedOut, _) => Some((
+                format!("{name} did not answer within {} s", HELLO.as_secs()),
+                "systemctl restart docker".to_owned(),
+            )),
+            (_, Dialect::Docker) => Some((
+                format!("docker's daemon does not answer: {}", last_line(&report.stderr)),
+                "systemctl start docker, or dockerd &".to_owned(),
+            )),
+            (_, Dialect::Podman) => Some((
+                format!("podman does not work: {}", last_line(&report.stderr)),
+                "podman info tells more".to_owned(),
+            )),
+        }
+    }
+
+    /// What of caplab's it has.
+    pub(in crate::engine) fn stock(self) -> Result<Stock, EngineError> {
+        let client = self.must_have()?;
+        let containers = stock::containers(&client, self.0)?;
+        let in_use = containers.iter().filter(|one| one.in_use).count();
+        Ok(Stock { containers: containers.len(), in_use, images: stock::images(&client)? })
+    }
+
+    /// Removes what of caplab's no run uses.
+    pub(in crate::engine) fn prune(self) -> Result<Pruned, EngineError> {
+        let client = self.must_have()?;
+        Ok(Pruned { containers: stock::sweep(&client, self.0)?, images: stock::remove_images(&client)? })
+    }
+
+    /// Its version, as it says it.
+    pub(in crate::engine) fn version(self) -> Result<String, EngineError> {
+        self.must_have()?.must(&["version", self.version_format()])
+    }
+
+    fn version_format(self) -> &'static str {
+        match self.0 {
+            Dialect::Docker => "--format={{.Server.Version}}",
+            Dialect::Podman => "--format={{.Client.Version}}",
+        }
+    }
+
+    fn must_have(self) -> Result<Client, EngineError> {
+        self.client().ok_or_else(|| EngineError(format!("{} is not installed", self.name())))
+    }
+
+    /// Why a case cannot be put to it.
+    pub(in crate::engine) fn inexpressible(self, case: &Case, machine: &Machine) -> Option<String> {
+        expressible::inexpressible(self.0, case, machine)
+    }
+
+    /// Starts one; what runs that were killed have left is removed first.
+    pub(in crate::engine) fn start(self) -> Result<Driven, EngineError> {
+        if let Some((reason, remedy)) = self.lacking() {
+            return Err(EngineError(format!("{reason}: {remedy}")));
+        }
+        let client = self.must_have()?;
+        // Once in a process: its other workers find what it finds.
+        static SWEPT: Mutex<Vec<Dialect>> = Mutex::new(Vec::new());
+        let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if !swept.contains(&self.0) {
+            stock::sweep(&client, self.0)?;
+            swept.push(self.0);
+        }
+        drop(swept);
+        let place = Place::make(&client, self.0)?;
+        Ok(Driven { dialect: self.0, client, place, built: HashMap::new() })
+    }
+}
