@@ -62,17 +62,17 @@ pub(in crate::scenario) static CONTAINER: Map = Map {
                 "A folder beside the scenario with a Dockerfile, or Compose's long form.",
             )
             .examples(&["{dockerfile_inline: \"FROM host\\nRUN useradd -u 6667 nonroot\\nUSER nonroot\\n\"}"]),
-            key("privileged", Takes::Truth, "`--privileged`").default("false"),
-            key("cap_add", CAPABILITIES, "`--cap-add`").default("[]").examples(&["[NET_ADMIN]"]),
-            key("cap_drop", CAPABILITIES, "`--cap-drop`; dropped first, so that ALL with one added is that one")
+            key("privileged", Takes::Truth, "All capabilities, every device, no seccomp, no masked or read-only path: `--privileged`").default("false"),
+            key("cap_add", CAPABILITIES, "Capabilities beyond the preset's: `--cap-add`. Of a container whose user is not root docker adds them to the bounding set alone, podman to all five.").default("[]").examples(&["[NET_ADMIN]"]),
+            key("cap_drop", CAPABILITIES, "Capabilities of the preset's that it has not: `--cap-drop`. Dropped first, so that ALL with one added is that one.")
                 .default("[]")
                 .examples(&["[ALL]"]),
-            key("user", USER, "`--user`: `name`, `uid`, `user:group`").default("root").examples(&["\"6667:6667\""]),
-            key("group_add", Takes::List(&NAME_OR_ID), "`--group-add`").default("[]").examples(&["[2000]"]),
-            key("uidmap", ID_MAP, "podman's `--uidmap`: `inside:host:amount`. Where one of the two maps is given the other is the same.")
+            key("user", USER, "Whom its processes are, as the container numbers users: `name`, `uid`, `user:group` (`--user`)").default("root").examples(&["\"6667:6667\""]),
+            key("group_add", Takes::List(&NAME_OR_ID), "Supplementary groups beside those that its user has: `--group-add`").default("[]").examples(&["[2000]"]),
+            key("uidmap", ID_MAP, "A user namespace of its own, and which uid of the host each inside is: podman's `--uidmap`, `inside:host:amount`. Where one of the two maps is given the other is the same.")
                 .default("no user namespace")
                 .examples(&["[\"0:100000:65536\"]"]),
-            key("gidmap", ID_MAP, "podman's `--gidmap`").default("the `uidmap`").examples(&["[\"0:100000:65536\"]"]),
+            key("gidmap", ID_MAP, "The same for groups: podman's `--gidmap`").default("the `uidmap`").examples(&["[\"0:100000:65536\"]"]),
             key(
                 "volumes",
                 Takes::List(&Takes::Any(&[Takes::Like("^/[^:]*:/[^:]*(:(ro|rw|r?private|r?slave|r?shared)(,(ro|rw|r?private|r?slave|r?shared))?)?$"), Takes::Map(&VOLUME)])),
@@ -80,54 +80,54 @@ pub(in crate::scenario) static CONTAINER: Map = Map {
             )
             .default("[]")
             .examples(&["[\"/etc:/mnt\", \"/srv:/srv:ro\"]"]),
-            key("tmpfs", Takes::List(&Takes::Like("^/")), "`--tmpfs`: `target[:options]`")
+            key("tmpfs", Takes::List(&Takes::Like("^/")), "Empty file systems in memory: `--tmpfs`, `target[:options]`")
                 .default("[]")
                 .examples(&["[\"/tmp:size=64m,mode=1777\"]"]),
-            key("read_only", Takes::Truth, "`--read-only`").default("false"),
+            key("read_only", Takes::Truth, "Its root cannot be written, its volumes and tmpfs can: `--read-only`").default("false"),
             key(
                 "security_opt",
                 Takes::Several(&Takes::Like(
                     "^(no-new-privileges([:=](1|t|T|true|TRUE|True|0|f|F|false|FALSE|False))?|seccomp[:=].+|systempaths=unconfined|unmask=([Aa][Ll][Ll]|/.+)|mask=/.+)$",
                 )),
-                "`--security-opt`: `no-new-privileges`, `seccomp=unconfined`, `seccomp=FILE`, a pod's `seccomp=runtime/default`, `systempaths=unconfined`, podman's `mask=P:P`, `unmask=P:P`, `unmask=ALL`",
+                "What confines it beyond capabilities (`--security-opt`): `no-new-privileges`, `seccomp=unconfined`, `seccomp=FILE`, a pod's `seccomp=runtime/default`, `systempaths=unconfined`, podman's `mask=P:P`, `unmask=P:P`, `unmask=ALL`",
             )
             .default("[]")
             .examples(&["[no-new-privileges, \"seccomp=profile.json\"]"]),
-            key("hostname", Takes::LikeOrNumber("^[A-Za-z0-9.-]{1,63}$"), "`--hostname`").examples(&["web"]),
-            key("environment", PAIRS, "`--env`: a map, or a list of `NAME=value`. Nothing is taken from the environment of whoever runs caplab.")
+            key("hostname", Takes::LikeOrNumber("^[A-Za-z0-9.-]{1,63}$"), "Its name in its own UTS namespace: `--hostname`").examples(&["web"]),
+            key("environment", PAIRS, "Environment of its processes (`--env`): a map, or a list of `NAME=value`. Nothing is taken from the environment of whoever runs caplab.")
                 .default("{}")
                 .examples(&["{MODE: test}", "[\"MODE=test\"]"]),
-            key("working_dir", PATH, "`--workdir`").default("\"/\"").examples(&["/srv"]),
+            key("working_dir", PATH, "Directory in which its processes begin: `--workdir`").default("\"/\"").examples(&["/srv"]),
             key("command", COMMAND, "What pid 1 is: a list is the argv, a string is words; no shell reads it.")
                 .default("pid 1 waits")
                 .examples(&["[sleep, infinity]"]),
-            key("network_mode", Takes::Like("^(none|host|container:.+)$"), "`--network`; `host` needs `--trust-host`")
+            key("network_mode", Takes::Like("^(none|host|container:.+)$"), "Whose network namespace it is in: `none` is one of its own with nothing in it (`--network`); `host` needs `--trust-host`")
                 .default("one of its own")
                 .examples(&["none", "\"container:a\""]),
-            key("pid", Takes::Like("^(host|container:.+)$"), "`--pid`; `host` needs `--trust-host`")
+            key("pid", Takes::Like("^(host|container:.+)$"), "Whose processes it sees: `container:NAME` (`--pid`); `host` needs `--trust-host`")
                 .default("one of its own")
                 .examples(&["\"container:a\""]),
             key(
                 "ipc",
                 Takes::Like("^(private|shareable|none|host|container:.+)$"),
-                "`--ipc`; `host` needs `--trust-host`",
+                "Whose shared memory and message queues it has (`--ipc`); `host` needs `--trust-host`",
             )
             .default("docker's is private, podman's shareable")
             .examples(&["shareable", "\"container:a\""]),
-            key("uts", Takes::Like("^(host|container:.+)$"), "`--uts`; `container:` only podman has")
+            key("uts", Takes::Like("^(host|container:.+)$"), "Whose host name it has (`--uts`); `container:` only podman has")
                 .default("one of its own")
                 .examples(&["host"]),
-            key("cgroup", Takes::Words(|| words::names(&words::CGROUPS)), "`--cgroupns`")
+            key("cgroup", Takes::Words(|| words::names(&words::CGROUPS)), "Whether it sees the host's tree of control groups or its own part: `--cgroupns`")
                 .default("the preset's")
                 .examples(&["private"]),
-            key("ulimits", ULIMITS, "`--ulimit`").default("{}").examples(&["{nofile: 1024}"]),
+            key("ulimits", ULIMITS, "Limits of each process, setrlimit(2): `--ulimit`").default("{}").examples(&["{nofile: 1024}"]),
             key(
                 "pids_limit",
                 Takes::Any(&[Takes::Number { least: 1, most: 1 << 22 }, Takes::MinusOne]),
                 "`--pids-limit`: processes and threads at once; `-1` is no limit",
             )
             .examples(&["64"]),
-            key("mem_limit", SIZE, "`--memory`, at least `6m`").default("no limit").examples(&["64m"]),
+            key("mem_limit", SIZE, "Memory of all its processes together: `--memory`, at least `6m`").default("no limit").examples(&["64m"]),
             key(
                 "memswap_limit",
                 Takes::Any(&[SIZE, Takes::MinusOne]),
@@ -135,7 +135,7 @@ pub(in crate::scenario) static CONTAINER: Map = Map {
             )
             .default("twice `mem_limit`")
             .examples(&["128m"]),
-            key("cpus", Takes::LikeOrNumber("^[0-9]+(\\.[0-9]{1,9})?$"), "`--cpus`, at least 0.01")
+            key("cpus", Takes::LikeOrNumber("^[0-9]+(\\.[0-9]{1,9})?$"), "Processors that it may use, as a quota: `--cpus`, at least 0.01")
                 .default("no limit")
                 .examples(&["0.5"]),
             key(
@@ -151,21 +151,21 @@ pub(in crate::scenario) static CONTAINER: Map = Map {
             key(
                 "device_cgroup_rules",
                 Takes::List(&Takes::Like("^[abc] ([0-9]+|\\*):([0-9]+|\\*) [rwm]{1,3}$")),
-                "`--device-cgroup-rule`",
+                "What its device list allows beyond the preset's, without a node: `--device-cgroup-rule`",
             )
             .default("[]")
             .examples(&["[\"c 10:229 rwm\"]"]),
             key(
                 "devices",
                 Takes::List(&Takes::Any(&[Takes::Like("^/"), Takes::Map(&DEVICE)])),
-                "`--device`: `source[:target][:rwm]`",
+                "A node in its /dev and a line of its device list: `--device`, `source[:target][:rwm]`",
             )
             .default("[]")
             .examples(&["[/dev/fuse]"]),
             key("entrypoint", COMMAND, "`--entrypoint`; what is executed is this, and `command` behind it")
                 .examples(&["[sh, -c]"]),
-            key("shm_size", SIZE, "`--shm-size`").default("64m").examples(&["1g"]),
-            key("sysctls", SYSCTLS, "`--sysctl`: net.\\*, fs.mqueue.\\*, and those of the IPC namespace")
+            key("shm_size", SIZE, "Size of its /dev/shm: `--shm-size`").default("64m").examples(&["1g"]),
+            key("sysctls", SYSCTLS, "Settings of its own namespaces (`--sysctl`): net.\\*, fs.mqueue.\\*, and those of the IPC namespace")
                 .default("{}")
                 .examples(&["{net.ipv4.ip_forward: 1}"]),
             key("userns_mode", Takes::Words(|| words::names(&words::USERNS_MODES)), "`--userns`; it is that without a `uidmap`")
