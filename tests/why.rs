@@ -58,6 +58,29 @@ fn because(container: &str, step: &str, because: &str) -> (Option<i32>, String) 
     call(lab(&text).path(), &["run", "--update"])
 }
 
+/// What docker's sysctl opens, and what the kernel's own closes.
+#[test]
+fn a_sysctl_is_named_where_it_decides() {
+    if !runs() {
+        return;
+    }
+    let user = "preset: docker, user: \"6667:6667\"";
+    let sysctl = "{sysctl: net.ipv4.ip_unprivileged_port_start}";
+    let bind = |expect: &str| format!("probe: {{bind_port: 80}}\n    expect: {expect}");
+    let (status, said) = because(&format!("{{{user}}}"), &bind("allowed"), sysctl);
+    assert_eq!(status, Some(0), "{said}");
+    let closed = "net.ipv4.ip_unprivileged_port_start: 1024";
+    let (status, said) = because(
+        &format!("{{{user}, sysctls: {{{closed}}}}}"),
+        &bind("{denied: EACCES}"),
+        "{sysctl: net.ipv4.ping_group_range}",
+    );
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("it is because of") && said.contains("sysctl:net.ipv4.ip_unprivileged_port_start"), "{said}");
+    let (status, said) = because(&format!("{{{user}, sysctls: {{{closed}}}}}"), &bind("{denied: EACCES}"), sysctl);
+    assert_eq!(status, Some(0), "{said}");
+}
+
 const FIREWALL: &str = "probe: list_firewall\n    expect: {denied: EPERM}";
 
 #[test]

@@ -12,6 +12,7 @@ use crate::{
         model::{
             Case, Container, Control, IdOrName, Limit, Owner, Propagation, SystemPaths, User, Volume, VolumeSource,
         },
+        sysctl::{self, Switch},
     },
 };
 
@@ -84,6 +85,29 @@ pub fn change_of(control: &Control, scene: &Scene) -> Result<Change, String> {
         }
         Control::Volume(target) if container.volumes.iter().any(|volume| volume.target == *target) => Ok(Impose),
         Control::Volume(target) => Err(format!("there is no volume at {target}")),
+        Control::Sysctl(name) => {
+            let which = sysctl::namespace(name);
+            let set = linux.sysctl().as_ref().and_then(|set| set.get(name));
+            let now = set.map(|value| sysctl::words(value));
+            let becomes = |switch: &Switch| match scene.sense {
+                Sense::Denied => (switch.open, Lift),
+                Sense::Allowed => (switch.closed, Impose),
+            };
+            match (sysctl::switch(name), now) {
+                _ if *container.sharing.owner(which) != Owner::Own => {
+                    Err(format!("its {} namespace is not its own", describe::namespace(which)))
+                }
+                (Some(switch), now) if now.as_deref().unwrap_or(switch.closed) == becomes(switch).0 => {
+                    Err(format!("{name} is {} anyway", becomes(switch).0))
+                }
+                (Some(switch), _) => Ok(becomes(switch).1),
+                (None, Some(_)) => Ok(match scene.sense {
+                    Sense::Denied => Lift,
+                    Sense::Allowed => Impose,
+                }),
+                (None, None) => Err(format!("it sets no sysctl {name}")),
+            }
+        }
         Control::Propagation(target) => match container.volumes.iter().find(|volume| volume.target == *target) {
             Some(Volume { source: VolumeSource::RealHost(_), .. }) => {
                 Err(format!("the volume at {target} is the real machine's"))
@@ -209,6 +233,13 @@ fn make(change: &Change, scene: &Scene, case: &mut Case) {
             None => container.altered.writable.push(target.clone()),
         },
         Control::Volume(target) => container.volumes.retain(|volume| volume.target != *target),
+        Control::Sysctl(name) => {
+            container.sysctls.retain(|(own, _)| own != name);
+            if let Some(switch) = sysctl::switch(name) {
+                let value = if lift { switch.open } else { switch.closed };
+                container.sysctls.push((name.clone(), value.to_owned()));
+            }
+        }
         Control::Propagation(target) => {
             let volume = container.volumes.iter_mut().find(|volume| volume.target == *target);
             let becomes = if lift { Propagation::Rshared } else { Propagation::Rprivate };

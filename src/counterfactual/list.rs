@@ -9,7 +9,10 @@ use crate::{
     capability::Capability,
     host::Machine,
     observe::Sense,
-    scenario::model::{Action, Control, Sharing},
+    scenario::{
+        model::{Action, Control, Sharing},
+        sysctl,
+    },
     spec,
 };
 
@@ -49,6 +52,11 @@ pub fn all(scene: &Scene, machine: &Machine) -> Listed {
     controls.extend(volumes.clone().map(Control::Propagation));
     controls.push(Control::ReadOnlyRoot);
     controls.extend(Sharing::OWN_OR_SHARED.map(Control::Namespace));
+    let own = container.sysctls.iter().map(|(name, _)| name.as_str());
+    let mut names: Vec<&str> = own.chain(sysctl::of_step(&scene.step().action)).collect();
+    names.sort_unstable();
+    names.dedup();
+    controls.extend(names.into_iter().map(|name| Control::Sysctl(name.to_owned())));
     controls.extend(files(scene).into_iter().map(Control::File));
     controls.extend(groups(scene).into_iter().map(Control::Group));
     controls.extend(limits(scene).into_iter().map(Control::Limit));

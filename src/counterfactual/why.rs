@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use caplab_init::wire::Probe;
-
 use super::{
     Change, Direction, Listed, Scene, Trial, Trials, Words, all, apply, change_of, list::towards, search, words,
 };
@@ -11,7 +9,7 @@ use crate::{
     build,
     engine::{ContainerState, StepObservation},
     observe::Sense,
-    scenario::model::{Action, Case, Control},
+    scenario::model::{Case, Control},
     verdict,
 };
 
@@ -33,8 +31,6 @@ pub struct Why {
     pub complete: bool,
     /// What was not tried, because the step or one before it executes a program, which could then reach the real machine.
     pub withheld: Vec<Control>,
-    /// `NAME=VALUE` of what the container's author or preset sets: what decides, but is no control.
-    pub sysctls: Vec<String>,
 }
 
 /// Controls that decide together, none of them needless.
@@ -109,8 +105,8 @@ pub fn decides(case: &Case, step: usize, trials: &Trials<'_>) -> Result<Why, Str
     let case = prepared.as_ref();
     let seen = last(trials.one(&truncated(case, step)))?;
     let Some(sense) = seen.outcome.sense() else {
-        let (causes, rows, withheld, sysctls) = Default::default();
-        return Ok(Why { seen, sense: None, causes, rows, complete: true, withheld, sysctls });
+        let (causes, rows, withheld) = Default::default();
+        return Ok(Why { seen, sense: None, causes, rows, complete: true, withheld });
     };
     let scene = Scene::new(case, step, sense, trials.machine()).map_err(|error| error.to_string())?;
     let mut inquiry = Inquiry { scene: &scene, trials, rows: Vec::new() };
@@ -136,19 +132,7 @@ pub fn decides(case: &Case, step: usize, trials: &Trials<'_>) -> Result<Why, Str
     let found = search::smallest(rest.len(), MOST, &mut |set| inquiry.try_one(&pick(set)));
     sets.extend(found.sets.iter().map(pick));
     let causes: Vec<Cause> = sets.iter().filter_map(|set| inquiry.cause(set)).collect();
-    let sysctls = sysctls(&scene, &case.steps[step].action);
-    Ok(Why { sysctls, seen, sense: Some(sense), causes, rows: inquiry.rows, complete: found.complete, withheld })
-}
-
-/// What is set that may decide over this: all of it where a sysctl is known to, else what the author set himself.
-fn sysctls(scene: &Scene, action: &Action) -> Vec<String> {
-    let decided = matches!(action, Action::Probe { probe: Probe::BindPort { .. } | Probe::Ping, .. });
-    let own = |name: &String| scene.container().sysctls.iter().any(|(known, _)| known == name);
-    let linux = scene.linux();
-    let all = linux.sysctl().iter().flatten().filter(|(name, _)| decided || own(name));
-    let mut sysctls: Vec<String> = all.map(|(name, value)| format!("{name}={value}")).collect();
-    sysctls.sort();
-    sysctls
+    Ok(Why { seen, sense: Some(sense), causes, rows: inquiry.rows, complete: found.complete, withheld })
 }
 
 struct Inquiry<'a> {

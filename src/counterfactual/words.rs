@@ -11,6 +11,7 @@ use crate::{
     scenario::{
         describe,
         model::{Control, Limit, Owner, Propagation, VolumeSource},
+        sysctl,
     },
 };
 
@@ -91,6 +92,27 @@ pub fn words(change: &Change, scene: &Scene) -> Words {
             let spelled = bound(scene, target, if lift { "rw" } else { "ro" });
             let spelled = (spelled.clone(), spelled);
             (format!("{target} is mounted {is}"), format!("{target} {becomes}"), spelled, "mount(8)")
+        }
+        Control::Sysctl(name) => {
+            let linux = scene.linux();
+            let now = linux.sysctl().as_ref().and_then(|set| set.get(name)).map(|value| sysctl::words(value));
+            let man = sysctl::man(name);
+            match sysctl::switch(name) {
+                Some(switch) => {
+                    let now = now.unwrap_or_else(|| format!("the kernel's own {}", switch.closed));
+                    let becomes = if lift { switch.open } else { switch.closed };
+                    let flag = format!("{name}={becomes}");
+                    let flag =
+                        if flag.contains(' ') { format!("--sysctl '{flag}'") } else { format!("--sysctl {flag}") };
+                    (format!("{name} is {now}"), format!("{name}={becomes}"), both(&flag), man)
+                }
+                None => (
+                    format!("{name} is {}", now.unwrap_or_default()),
+                    format!("{name} not set"),
+                    both(&format!("no --sysctl {name}")),
+                    man,
+                ),
+            }
         }
         Control::Propagation(target) => {
             let volume = scene.container().volumes.iter().find(|volume| volume.target == *target);

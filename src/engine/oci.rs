@@ -124,6 +124,7 @@ fn container(whole: &Job, job: &ContainerJob, guard: u32) -> Result<Container, E
         devices: None,
         limits: Vec::new(),
         hierarchies: controllers().hierarchies(|_| true),
+        sysctls: request::sysctls(&job.spec),
         setup: Vec::new(),
         init: WireProcess { ops: Vec::new(), program, env: Vec::new(), document: None },
         bundle: Some(Bundle {

@@ -4,7 +4,7 @@ use caplab_init::wire::IdMap;
 use oci_spec::runtime::{Capabilities, Linux, LinuxIdMapping, LinuxNamespaceType, Process, Spec};
 
 use super::{CapSets, Mount, Namespace, NamespaceState, Peers, ProcessFacts, Seccomp, map_words};
-use crate::{capability::CapSet, engine::namespace_owner};
+use crate::{capability::CapSet, engine::namespace_owner, scenario::sysctl::words};
 
 /// Every point in which the kernel gave a container's pid 1 something else than its Spec asked for, each a sentence:
 /// "asked for CAP_NET_ADMIN in the effective set, the kernel did not give it". The facts are those seen from outside,
@@ -21,6 +21,7 @@ pub fn deviations(spec: &Spec, effective: &ProcessFacts) -> Vec<String> {
     }
     resources(linux, effective, &mut found);
     namespaces(linux, effective, &mut found);
+    sysctls(linux, effective, &mut found);
     mounts(spec, linux, effective, &mut found);
     found
 }
@@ -184,6 +185,28 @@ fn namespaces(linux: &Linux, effective: &ProcessFacts, found: &mut Vec<String>) 
             None if asked == NamespaceState::Host => {}
             Some(got) => found.push(format!("asked for {}, the process is in {}", word(&asked), word(got))),
             None => found.push(format!("asked for {}, which this kernel does not have", word(&asked))),
+        }
+    }
+}
+
+fn sysctls(linux: &Linux, effective: &ProcessFacts, found: &mut Vec<String>) {
+    let Some(got) = &effective.sysctls else { return };
+    let mut asked: Vec<_> = linux.sysctl().iter().flatten().collect();
+    asked.sort();
+    for (name, value) in asked {
+        // Groups are shown as whoever looks numbers them.
+        let gids = lines(linux.gid_mappings());
+        let number = |word: &str| word.parse().ok().and_then(|gid| outside(&gids, gid));
+        let wanted = match (name.as_str(), value.split_once(' ')) {
+            ("net.ipv4.ping_group_range", Some((first, last))) => match (number(first), number(last)) {
+                (Some(first), Some(last)) => format!("{first} {last}"),
+                _ => words(value),
+            },
+            _ => words(value),
+        };
+        let given = got.iter().find(|(own, _)| own == name).map(|(_, value)| words(value)).unwrap_or_default();
+        if given != wanted {
+            found.push(format!("asked for sysctl {name}={wanted}, the kernel has {given:?}"));
         }
     }
 }

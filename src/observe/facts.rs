@@ -31,6 +31,8 @@ pub struct ProcessFacts {
     pub gid_map: Vec<IdMap>,
     /// Each namespace the kernel shows, and whose it is. In the order of [`Namespace`].
     pub namespaces: Vec<(Namespace, NamespaceState)>,
+    /// Sysctls of its namespaces that it was asked to have, name and value; `None` where nobody looked.
+    pub sysctls: Option<Vec<(String, String)>>,
     /// Mounts, in the kernel's order.
     pub mounts: Vec<Mount>,
     /// Limits, in the kernel's order.

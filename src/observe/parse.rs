@@ -44,6 +44,7 @@ pub fn parse_process(text: &ProcessText, elders: &[Elder<'_>]) -> Result<Process
         uid_map: map("uid_map", &text.uid_map)?,
         gid_map: map("gid_map", &text.gid_map)?,
         namespaces,
+        sysctls: text.sysctls.clone(),
         mounts: text.mountinfo.lines().map(mount).collect::<Result<_, _>>()?,
         limits: limits(&text.limits)?,
         resources: Resources::read(&text.resources)?,

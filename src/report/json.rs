@@ -8,7 +8,7 @@ use crate::{
     host::{CgroupVersion, Machine, lab::Obstacle},
     observe::{CapSets, Outcome, ProcessFacts, RefusedPhase, Resources, map_lines},
     result::{CaseResult, StepResult, Verdict},
-    scenario::{Invalid, describe, model::Scenario},
+    scenario::{Invalid, describe, model::Scenario, sysctl},
 };
 
 /// The whole document.
@@ -196,6 +196,9 @@ fn process(facts: &ProcessFacts) -> Value {
         "no_new_privs": facts.no_new_privs,
         "seccomp": facts.seccomp.name(),
         "namespaces": namespaces,
+        "sysctls": facts.sysctls.as_ref().map(|all| {
+            all.iter().map(|(name, value)| (name.clone(), json!(sysctl::words(value)))).collect::<Map<String, Value>>()
+        }),
         "mounts": mounts,
         "limits": limits,
         "resources": facts.resources.map(resources),

@@ -128,13 +128,6 @@ fn none(text: &mut String, sense: Sense, why: &Why) {
         "    {}, but no control that can be named decides: none of {singles} does alone, nor up to three together.{all}",
         sense.name()
     );
-    if !why.sysctls.is_empty() {
-        let _ = writeln!(
-            text,
-            "    No control is what a sysctl decides, and these are set in it: {}.",
-            why.sysctls.join(", ")
-        );
-    }
     if why.seen.exit.is_some() && sense == Sense::Denied {
         let _ = writeln!(text, "    A command also fails for want of a file, or by a mistake in it. It said:");
         for line in why.seen.stderr.text.lines().take(5) {

@@ -224,11 +224,7 @@ fn true_cause(context: &Context, case: &Case, step: usize) -> String {
     let trials = Trials::new(&context.machine, context.timeout, 1, rootless::beyond);
     let Ok(why) = counterfactual::why(case, step, &trials) else { return String::new() };
     match causes(&why).as_slice() {
-        [] if why.sysctls.is_empty() => "; nor does any other control that can be named".to_owned(),
-        [] => format!(
-            "; nor does any other control that can be named, but sysctls are none, and these are set in it: {}",
-            why.sysctls.join(", ")
-        ),
+        [] => "; nor does any other control that can be named".to_owned(),
         causes => format!("; it is because of {}", causes.join(", or of ")),
     }
 }

@@ -20,6 +20,7 @@ mod read;
 pub mod resources;
 pub mod sharing;
 pub mod step;
+pub mod sysctl;
 mod tree;
 pub mod volume;
 mod warn;

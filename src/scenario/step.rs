@@ -135,6 +135,8 @@ pub enum Control {
     ReadOnlyMount(String),
     /// There being a volume at this target.
     Volume(String),
+    /// This sysctl of a namespace of the container's.
+    Sysctl(String),
     /// What is mounted below the volume at this target is seen by nobody else.
     Propagation(String),
     /// `read_only`.

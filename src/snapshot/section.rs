@@ -14,17 +14,23 @@ use crate::{
     scenario::{
         describe,
         model::{Case, Container},
+        sysctl,
     },
+    spec,
 };
 
 /// The picture of one case: the effective config of each container, the outcome and facts of each step.
 #[must_use]
 pub fn section(case: &Case, job: &Job, result: &CaseResult, machine: &Machine) -> String {
     let mut out = String::from("containers:\n");
-    for ((container, asked), (name, state)) in case.containers.iter().zip(&job.containers).zip(&result.containers) {
+    let containers = case.containers.iter().zip(&job.containers).zip(&result.containers);
+    for (index, ((container, asked), (name, state))) in containers.enumerate() {
         line(&mut out, 1, format_args!("{name}:"));
         match state {
-            ContainerState::Running(facts) => effective(&mut out, container, &asked.spec, facts, machine),
+            ContainerState::Running(facts) => {
+                effective(&mut out, container, &asked.spec, facts, machine);
+                sysctls(&mut out, &sysctl::of_container(case, index), &asked.spec, machine);
+            }
             ContainerState::Refused(outcome) => line(&mut out, 2, format_args!("{}", short(outcome))),
         }
     }
@@ -117,6 +123,21 @@ fn device_list(linux: &Linux) -> String {
         format!("{not}{which} {}", rule.access().as_deref().unwrap_or("rwm"))
     };
     [first.to_owned()].into_iter().chain(rest.iter().map(words)).collect::<Vec<_>>().join(", ")
+}
+
+/// Sysctls that the case asks for, of those that are set: as they were asked for, which is what the kernel was seen to have
+/// (`observe::deviations`).
+fn sysctls(out: &mut String, names: &[&str], asked: &Spec, machine: &Machine) {
+    let linux = asked.linux().clone().unwrap_or_default();
+    for name in names {
+        if let Some(value) = linux.sysctl().as_ref().and_then(|set| set.get(*name)) {
+            line(
+                out,
+                2,
+                format_args!("sysctl {name}: {}", spec::sysctls::everywhere(name, &sysctl::words(value), machine)),
+            );
+        }
+    }
 }
 
 /// Limits of control groups that the author asked for. A preset's own is compared with its Spec. Nor is swap shown where its limit

@@ -10,9 +10,10 @@ mod process;
 mod resources;
 mod rootfs;
 mod seccomp;
+pub mod sysctls;
 mod system_paths;
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use caplab_init::wire::{Device, Disk, IdMap, Probe};
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxIdMappingBuilder, LinuxResources, LinuxSeccomp, Root, Spec};
@@ -199,16 +200,7 @@ impl<'a> Resolved<'a> {
         let (uids, gids) = maps(container, host).map_err(|error| named(container, error))?;
         let user_namespace = !uids.is_empty();
         let own_cgroup = self.facts.always_cgroup_namespace || machine.cgroups.version() == CgroupVersion::V2;
-        // A range of groups that the map does not have cannot be written from inside (moby, WithSysctls); podman's has root alone.
-        let sysctls: HashMap<String, String> = self
-            .facts
-            .sysctls
-            .iter()
-            .filter(|(name, value)| !(user_namespace && *name == "net.ipv4.ping_group_range" && *value != "0 0"))
-            .filter(|(name, _)| namespaces::may_set(container, name))
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .chain(container.sysctls.iter().cloned())
-            .collect();
+        let sysctls = sysctls::all(container, self.facts, &gids, machine);
         let (masked, read_only) = system_paths::of(container, self.facts);
         let nodes = devices::nodes(container, host).map_err(|error| named(container, error))?;
         let mut linux = Linux::default();

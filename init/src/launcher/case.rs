@@ -119,6 +119,7 @@ pub(super) fn look_at(
             if !container.hierarchies.is_empty() {
                 seen.resources = look::resources(&container.hierarchies, &look::cgroup(made.pid));
             }
+            seen.sysctls = Some(look::sysctls(lab, &made, &seen.namespaces, &container.sysctls));
             // Where this fails it has been killed meanwhile, and the first step will say that it does not run.
             made.let_go().ok();
             running.push(Some(made));

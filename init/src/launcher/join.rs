@@ -40,6 +40,16 @@ pub(super) fn owners<'a>(
 /// Forks while this process is in others' namespaces, and comes back. A user namespace of the child's own has no say in
 /// namespaces that were made outside of it, so that the child itself could not enter them.
 pub(super) fn fork_within(lab: &Lab, owners: &[(&Running, u64)], fork: impl FnOnce() -> Result<Side>) -> Result<Side> {
+    within(lab, owners, fork, |forked| matches!(forked, Ok(Side::Child)))
+}
+
+/// Does something while this process is in others' namespaces, and comes back unless it is who stays there.
+pub(super) fn within<T>(
+    lab: &Lab,
+    owners: &[(&Running, u64)],
+    work: impl FnOnce() -> Result<T>,
+    stays: impl FnOnce(&Result<T>) -> bool,
+) -> Result<T> {
     let flags = owners.iter().fold(0, |all, (_, flags)| all | flags);
     let own: Vec<(u64, OwnedFd)> = SHARED
         .iter()
@@ -47,14 +57,14 @@ pub(super) fn fork_within(lab: &Lab, owners: &[(&Running, u64)], fork: impl FnOn
         .map(|(flag, name)| Ok((*flag, file::open(&alloc::format!("/proc/self/ns/{name}"), libc::O_RDONLY)?)))
         .collect::<Result<_>>()?;
     let entered = owners.iter().try_for_each(|(owner, flags)| process::enter(owner.pidfd.as_fd(), *flags));
-    let forked = entered.and_then(|()| fork());
-    if !matches!(forked, Ok(Side::Child)) {
+    let done = entered.and_then(|()| work());
+    if !stays(&done) {
         if flags & PID != 0 {
             come_back(lab.pids.as_fd(), PID);
         }
         own.iter().for_each(|(flag, namespace)| come_back(namespace.as_fd(), *flag));
     }
-    forked
+    done
 }
 
 /// A launcher that stays in a container's namespaces would take them for the host's: it ends, and its case is an error.

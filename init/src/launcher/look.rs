@@ -9,7 +9,7 @@ use alloc::{
 
 use caplab_init::wire::{Hierarchy, ProcessText};
 
-use super::Lab;
+use super::{Lab, container::Running, join};
 use crate::sys::file;
 
 /// The names of a process's namespaces in /proc/PID/ns that say where it is (not where its children will be).
@@ -59,6 +59,32 @@ pub(super) fn resources(hierarchies: &[Hierarchy], cgroup: &str) -> Vec<(String,
         }
     }
     found
+}
+
+/// Sysctls of a container's namespaces: the kernel shows each process those of its own, so that this one goes there and comes back. One
+/// that cannot be read is left empty.
+pub(super) fn sysctls(
+    lab: &Lab,
+    running: &Running,
+    namespaces: &[(String, String)],
+    names: &[String],
+) -> Vec<(String, String)> {
+    let flag = |name: &String| {
+        if name.starts_with("net.") { ("net", libc::CLONE_NEWNET) } else { ("ipc", libc::CLONE_NEWIPC) }
+    };
+    let identity = |all: &[(String, String)], which: &str| all.iter().find(|(name, _)| name == which).cloned();
+    let is_its_own = |which: &str| identity(namespaces, which) != identity(&lab.namespaces, which);
+    let own = names.iter().map(flag).filter(|(which, _)| is_its_own(which));
+    let flags = own.fold(0, |all, (_, flag)| all | flag as u64);
+    let read = || {
+        let value = |name: &String| {
+            let text = file::read_text(&format!("/proc/sys/{}", name.replace('.', "/"))).unwrap_or_default();
+            (name.clone(), text.trim_end().to_owned())
+        };
+        Ok(names.iter().map(value).collect())
+    };
+    let entered = [(running, flags)];
+    join::within(lab, if flags == 0 { &[] } else { &entered }, read, |_| false).unwrap_or_default()
 }
 
 /// /proc/PID/status.

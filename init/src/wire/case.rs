@@ -1,6 +1,6 @@
 //! What the parent asks for: one case, decided to the last number.
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, boxed::Box, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ pub enum Request {
     /// Make them and keep them until the connection ends; steps are not taken.
     Hold(Case),
     /// Of a case that is held: make one more container.
-    Make(Container),
+    Make(Box<Container>),
     /// Of a case that is held: execute a process for a person.
     Open(Session),
     /// Of a case that is held: nobody listens to that session any more.
@@ -117,6 +117,8 @@ pub struct Container {
     pub limits: Vec<LimitGroup>,
     /// Where the limits in force are read; nowhere where it has no control groups of its own.
     pub hierarchies: Vec<Hierarchy>,
+    /// Sysctls of its namespaces that are read once it runs.
+    pub sysctls: Vec<String>,
     /// Operations on mounts and namespaces, in order.
     pub setup: Vec<Op>,
     /// What a runtime makes it from.

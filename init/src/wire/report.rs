@@ -157,6 +157,9 @@ pub struct ProcessText {
     pub uid_map: String,
     /// /proc/PID/gid_map.
     pub gid_map: String,
+    /// Sysctls of its namespaces, name and value, numbered as whoever reads them numbers groups; empty where one cannot be read. None where
+    /// nobody looked.
+    pub sysctls: Option<Vec<(String, String)>>,
     /// /proc/PID/mountinfo.
     pub mountinfo: String,
     /// /proc/PID/limits.

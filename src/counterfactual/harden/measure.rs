@@ -174,6 +174,7 @@ impl Measure {
             | Control::Runtime
             | Control::SystemPaths
             | Control::ReadonlyPath(_)
+            | Control::Sysctl(_)
             | Control::Limit(Limit::Memory)
             | Control::File(_) => {}
         }

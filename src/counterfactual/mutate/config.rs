@@ -12,6 +12,7 @@ use crate::{
     scenario::{
         describe,
         model::{Action, Case, Control},
+        sysctl,
     },
 };
 
@@ -22,10 +23,11 @@ pub(super) fn all(case: &Case, machine: &Machine) -> BTreeMap<String, Case> {
     let mut known = BTreeSet::new();
     for (index, step) in case.steps.iter().enumerate() {
         for sense in [Sense::Denied, Sense::Allowed] {
-            // But for the files that it asks for, and a user of its own, a step has the controls of every other in this container.
+            // But for the files and sysctls that it asks for, and a user of its own, a step has the controls of every other in this container.
             let first = known.insert((step.within, sense == Sense::Denied));
             let of_files = wanted(&step.action) == Some(sense) && names_a_path(&step.action);
-            if !first && step.as_user.is_none() && !of_files {
+            let of_sysctls = sysctl::of_step(&step.action).next().is_some();
+            if !first && step.as_user.is_none() && !of_files && !of_sysctls {
                 continue;
             }
             let Ok(scene) = Scene::new(case, index, sense, machine) else { continue };

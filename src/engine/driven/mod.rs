@@ -111,9 +111,9 @@ impl Driven {
         for container in &job.containers {
             match self.run(container)? {
                 Ok(made) => {
-                    report
-                        .containers
-                        .push(ContainerReport::Running(Box::new(without_own(process::read_init(made.init.pid)))));
+                    let names = request::sysctls(&container.spec);
+                    let text = process::read_init(made.init.pid, &names);
+                    report.containers.push(ContainerReport::Running(Box::new(without_own(text))));
                     running.push(Some(made));
                 }
                 Err(refused) => {
@@ -390,6 +390,7 @@ fn wire(job: &Job) -> WireCase {
         devices: None,
         limits: Vec::new(),
         hierarchies: Vec::new(),
+        sysctls: Vec::new(),
         setup: Vec::new(),
         bundle: None,
         init: WireProcess { ops: Vec::new(), program: WireProgram::Pause, env: Vec::new(), document: None },

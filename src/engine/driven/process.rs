@@ -3,11 +3,13 @@
 use std::{
     fs,
     io::{self, Read, Seek},
+    os::fd::AsFd,
     thread,
     time::{Duration, Instant},
 };
 
 use caplab_init::wire::ProcessText;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::host::controllers;
 
@@ -91,10 +93,28 @@ pub(super) fn read(pid: u32) -> ProcessText {
     }
 }
 
-/// The same of a container's pid 1, and the limits of its control groups.
-pub(super) fn read_init(pid: u32) -> ProcessText {
+/// The same of a container's pid 1, the limits of its control groups, and these sysctls of its namespaces.
+pub(super) fn read_init(pid: u32, names: &[String]) -> ProcessText {
     let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    ProcessText { resources: resources(&cgroup), ..read(pid) }
+    ProcessText { resources: resources(&cgroup), sysctls: sysctls(pid, names), ..read(pid) }
+}
+
+/// The kernel shows each thread the sysctls of its own namespaces, so that one goes there and ends. Into those of a user namespace that
+/// an ordinary user's podman made it may not, and `None` is what comes of that.
+fn sysctls(pid: u32, names: &[String]) -> Option<Vec<(String, String)>> {
+    let read = || {
+        for (name, kind) in [("net", LinkNameSpaceType::Network), ("ipc", LinkNameSpaceType::InterProcessCommunication)]
+        {
+            let namespace = fs::File::open(format!("/proc/{pid}/ns/{name}")).ok()?;
+            move_into_link_name_space(namespace.as_fd(), Some(kind)).ok()?;
+        }
+        let value = |name: &String| {
+            let text = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).unwrap_or_default();
+            (name.clone(), text.trim_end().to_owned())
+        };
+        Some(names.iter().map(value).collect())
+    };
+    if names.is_empty() { Some(Vec::new()) } else { thread::scope(|scope| scope.spawn(read).join().ok()?) }
 }
 
 /// The limits of the groups that a process is in, by its /proc/PID/cgroup.

@@ -94,7 +94,7 @@ impl Held {
     pub fn make(&mut self, planned: Case) -> Result<usize, EngineError> {
         let [container] = planned.containers.as_slice() else { return Err(unasked()) };
         let container = container.clone();
-        self.launcher.send(&Request::Make(container.clone()))?;
+        self.launcher.send(&Request::Make(Box::new(container.clone())))?;
         match self.answer()? {
             Response::Made(ContainerReport::Running(_)) => {
                 self.case.containers.push(container);

@@ -1,7 +1,7 @@
 //! What every engine of the lab host asks for in the same words: steps, programs, the content of a root.
 
 use caplab_init::wire::{IdMap, Join, Op, Process as WireProcess, Program as WireProgram, Step, StepKind};
-use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespace, Process};
+use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespace, Process, Spec};
 
 use crate::engine::{ContainerJob, EngineError, Job, Program, RootTree, StepJob, StepJobKind, namespace_owner};
 
@@ -83,4 +83,12 @@ pub(in crate::engine) fn id_map(lines: Option<&[LinuxIdMapping]>) -> Vec<IdMap> 
         .iter()
         .map(|line| IdMap { inside: line.container_id(), outside: line.host_id(), count: line.size() })
         .collect()
+}
+
+/// The names of a container's sysctls.
+pub(in crate::engine) fn sysctls(spec: &Spec) -> Vec<String> {
+    let set = spec.linux().as_ref().and_then(|linux| linux.sysctl().as_ref());
+    let mut names: Vec<String> = set.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    names.sort();
+    names
 }

@@ -100,6 +100,7 @@ fn container(
         // Nobody makes a device in a user namespace, and what would keep a list of them is root's to load.
         devices: if host.initial { devices(&linux)? } else { None },
         hierarchies: limits::read(&limits),
+        sysctls: request::sysctls(spec),
         limits,
         setup: setup(job, spec, &linux, host)?,
         bundle: None,
@@ -157,9 +158,7 @@ fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux, host: &LabHost) -> Resu
     if let Some((name, _)) = sysctls.iter().find(|(name, _)| shared(name)) {
         return Err(EngineError(format!("sysctl {name}: the container shares the namespace that it belongs to")));
     }
-    ops.extend(
-        sysctls.into_iter().map(|(name, value)| Op::Sysctl { name: name.clone(), value: sysctl(name, value, &maps) }),
-    );
+    ops.extend(sysctls.into_iter().map(|(name, value)| Op::Sysctl { name: name.clone(), value: value.clone() }));
     // The paths before the root: over a path a mount is put, and the root's own flag does not reach it.
     ops.extend(linux.readonly_paths().iter().flatten().cloned().map(Op::ReadonlyPath));
     ops.extend(linux.masked_paths().iter().flatten().cloned().map(Op::MaskPath));
@@ -167,19 +166,6 @@ fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux, host: &LabHost) -> Resu
         ops.push(Op::ReadonlyRoot);
     }
     Ok(ops)
-}
-
-/// The value of a sysctl where there are these groups: every group that may ping is every one there is (`ipv4_ping_group_range`
-/// refuses one that has no number).
-fn sysctl(name: &str, value: &str, gid_map: &[IdMap]) -> String {
-    let last = gid_map.iter().map(|line| line.inside + (line.count - 1)).max();
-    match (name, value.split_once(' '), last) {
-        ("net.ipv4.ping_group_range", Some((first, asked)), Some(last)) => {
-            let asked = asked.parse().unwrap_or(u32::MAX);
-            format!("{first} {}", asked.min(last))
-        }
-        _ => value.to_owned(),
-    }
 }
 
 fn node(device: &LinuxDevice) -> Result<DeviceNode, EngineError> {
@@ -212,19 +198,4 @@ fn limits(linux: &Linux) -> Result<Vec<LimitGroup>, EngineError> {
 fn namespaces(linux: &Linux) -> u64 {
     let own = linux.namespaces().iter().flatten().filter(|namespace| namespace.path().is_none());
     own.fold(0, |flags, namespace| flags | namespace.typ() as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_group_may_ping_that_there_is() {
-        let one = |inside, count| IdMap { inside, outside: 100_000, count };
-        let ping = |value, map: &[IdMap]| sysctl("net.ipv4.ping_group_range", value, map);
-        assert_eq!(ping("0 2147483647", &[]), "0 2147483647");
-        assert_eq!(ping("0 2147483647", &[one(0, 1), one(1, 65_536)]), "0 65536");
-        assert_eq!(ping("0 0", &[one(0, 1), one(1, 65_536)]), "0 0");
-        assert_eq!(sysctl("net.ipv4.ip_unprivileged_port_start", "0", &[one(0, 1)]), "0");
-    }
 }

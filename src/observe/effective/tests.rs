@@ -74,6 +74,7 @@ fn given(spec: &Spec) -> ProcessFacts {
             .into_iter()
             .chain([(Namespace::Cgroup, NamespaceState::Host), (Namespace::Time, NamespaceState::Host)])
             .collect(),
+        sysctls: Some(vec![("net.ipv4.ping_group_range".to_owned(), "2000\t2000".to_owned())]),
         mounts,
         limits: vec![super::super::Limit { name: "nofile", soft: 64, hard: 64 }],
         ..ProcessFacts::default()
@@ -110,6 +111,12 @@ fn each_deviation_is_seen() {
         ("uid 0 (the host's 2000), the kernel gave the host's 0", said(|facts| facts.uid = 0)),
         ("gid 0 (the host's 2000), the kernel gave the host's 5", said(|facts| facts.gid = 5)),
         ("supplementary groups", said(|facts| facts.groups = vec![0])),
+        (
+            "sysctl net.ipv4.ping_group_range=2000 2000, the kernel has \"1 0\"",
+            said(|facts| facts.sysctls = Some(vec![("net.ipv4.ping_group_range".to_owned(), "1\t0".to_owned())])),
+        ),
+        ("sysctl net.ipv4.ping_group_range=2000 2000", said(|facts| facts.sysctls = Some(Vec::new()))),
+        ("/mnt rprivate, the kernel has it shared", said(|facts| mount(facts, "/mnt").peers = Peers::Shared)),
         (
             "CAP_NET_ADMIN in the bounding set, which was not asked for",
             said(|facts| {

@@ -26,7 +26,7 @@ pub(in crate::scenario) const WORDS: [(&str, &str); 10] = [
 ];
 
 /// Controls that say of what, and what is changed.
-pub(in crate::scenario) const MAPS: [Key; 10] = [
+pub(in crate::scenario) const MAPS: [Key; 11] = [
     key(
         "capability",
         Takes::Capability { all: false },
@@ -41,6 +41,12 @@ pub(in crate::scenario) const MAPS: [Key; 10] = [
         "the volume is `rprivate`; where it is private, `rshared`. What was allowed may then not be there to be asked for: that counts",
     )
     .examples(&["/mnt"]),
+    key(
+        "sysctl",
+        Takes::Like("^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)+$"),
+        "net.ipv4.ip_unprivileged_port_start: 0 where the outcome was denied, the kernel's 1024 where it was allowed; net.ipv4.ping_group_range: every group, or the kernel's none; another that the container sets: not set",
+    )
+    .examples(&["net.ipv4.ip_unprivileged_port_start"]),
     key("masked_path", PATH, "this path of the preset's list is as the kernel has it; where it is not covered, it is")
         .examples(&["/proc/kcore"]),
     key("readonly_path", PATH, "this path of the preset's list is as the kernel has it; where it is not covered, it is")

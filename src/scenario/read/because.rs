@@ -5,7 +5,7 @@ use super::{
     probe::namespace,
     resources,
     scalar::{id_text, path},
-    text,
+    sysctl, text,
 };
 use crate::{
     scenario::{
@@ -13,6 +13,7 @@ use crate::{
         diagnostic::{Fault, Place},
         format::{Key, control},
         model::{Because, Container, Control, Expect, OutcomeExpect, Owner, Preset, Sharing},
+        sysctl::{namespace as namespace_of, switch},
         tree::{Node, Value},
     },
     text::nearest,
@@ -150,6 +151,21 @@ fn there(
             Err(Fault::new(node.at, format!("no volume at {target}"))
                 .help("the target of one of the container's `volumes`"))
         }
+        Control::Sysctl(name) => {
+            let whose = namespace_of(name);
+            match container.sharing.owner(whose) {
+                Owner::Own if switch(name).is_some() || container.sysctls.iter().any(|(own, _)| own == name) => Ok(()),
+                Owner::Own => absent(&format!("sysctl {name}")),
+                _ => Err(Fault::new(
+                    node.at,
+                    format!(
+                        "{name} belongs to the {} namespace, which is not the container's own",
+                        describe::namespace(whose)
+                    ),
+                )
+                .help("`{namespace: …}` gives it one of its own")),
+            }
+        }
         // An image says who its user is, and is not read yet.
         Control::User if denied && container.user.is_none() && container.image.is_none() && !as_user => {
             Err(Fault::new(node.at, "denied because of its user, which is root")
@@ -166,6 +182,7 @@ fn control(node: &Node) -> Result<Control, Fault> {
                 "capability" => capabilities::one(value).map(Control::Capability),
                 "read_only" => path(value).map(Control::ReadOnlyMount),
                 "volume" => path(value).map(Control::Volume),
+                "sysctl" => sysctl::name(value).map(Control::Sysctl),
                 "propagation" => path(value).map(Control::Propagation),
                 "masked_path" => path(value).map(Control::MaskedPath),
                 "readonly_path" => path(value).map(Control::ReadonlyPath),

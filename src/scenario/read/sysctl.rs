@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::container::pairs;
+use super::{container::pairs, text};
 use crate::scenario::{
     diagnostic::{Fault, Place},
     problems::Problems,
@@ -40,7 +40,22 @@ pub(super) fn sysctls(node: &Node, problems: &Problems) -> Result<Vec<(String, S
     Ok(found)
 }
 
+/// The name of one.
+pub(super) fn name(node: &Node) -> Result<String, Fault> {
+    let name = text(node)?;
+    check_name(node.at, name).map(|()| name.to_owned())
+}
+
 fn check(at: Place, name: &str, value: &str) -> Result<(), Fault> {
+    check_name(at, name)?;
+    if value.is_empty() || value.len() > 1024 || value.contains(['\n', '\r']) {
+        return Err(Fault::new(at, format!("{name} needs a value, one line"))
+            .help(format!("`{name}=1`, as sysctl(8) takes it")));
+    }
+    Ok(())
+}
+
+fn check_name(at: Place, name: &str) -> Result<(), Fault> {
     // It becomes a path below /proc/sys.
     let valid = name.split('.').all(|part| !part.is_empty())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
@@ -52,10 +67,6 @@ fn check(at: Place, name: &str, value: &str) -> Result<(), Fault> {
     if !OF_IPC.contains(&name) && !BEGIN.iter().any(|begin| name.starts_with(begin)) {
         return Err(Fault::new(at, format!("sysctl {name} is not allowed: it is the machine's, not a namespace's"))
             .help(format!("docker and podman refuse it too; there are net.*, fs.mqueue.* and {}", OF_IPC.join(", "))));
-    }
-    if value.is_empty() || value.len() > 1024 || value.contains(['\n', '\r']) {
-        return Err(Fault::new(at, format!("{name} needs a value, one line"))
-            .help(format!("`{name}=1`, as sysctl(8) takes it")));
     }
     Ok(())
 }

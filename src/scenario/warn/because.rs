@@ -15,7 +15,7 @@ use crate::{
 ///
 /// - what is allowed to everybody who can open the file at all, and what a command did: its exit status is its author's matter;
 /// - a step that is allowed in one case of the matrix and denied in another: the other case is what a `because` would run;
-/// - a step in a container that must not start, and what a sysctl decides or a filter kills for;
+/// - a step in a container that must not start, and what a filter kills for;
 /// - a case that is not for the native engine, by which a because is asked.
 pub(super) fn missing(read: &Read<'_>, found: &mut Vec<Fault>) {
     if !read.case.is_for(Kind::Native) {
@@ -36,8 +36,6 @@ pub(super) fn missing(read: &Read<'_>, found: &mut Vec<Fault>) {
 fn decided(action: &Action) -> Option<&'static str> {
     let (Action::Run { expect, .. } | Action::Probe { expect, .. }) = action else { return None };
     match (action, expect.outcome?) {
-        // The groups that may ping are a sysctl's.
-        (Action::Probe { probe: Probe::Ping, .. }, _) => None,
         (_, OutcomeExpect::Denied(_)) => Some("denied"),
         // What the kernel asks a capability for.
         (Action::Probe { probe, .. }, OutcomeExpect::Allowed) => matches!(
@@ -53,6 +51,7 @@ fn decided(action: &Action) -> Option<&'static str> {
                 | Probe::LoadModule
                 | Probe::Sethostname
                 | Probe::Setgroups { .. }
+                | Probe::Ping
         )
         .then_some("allowed"),
         _ => None,
