@@ -323,6 +323,7 @@ pub(super) fn config(engine: Kind) -> impl Strategy<Value = Config> {
         key("cgroup", 0.2, one(&["private", "host"])),
         key("ipc", 0.2, one(&["private", "shareable", "none"])),
         key("network_mode", 0.1, one(&["none"])),
+        key("init", 0.2, one(&["true"])),
     ];
     let preset = sample::select(presets(engine));
     let other_user = sample::select(&["6667", "1000:2000", "0"][..]);
@@ -335,10 +336,12 @@ pub(super) fn config(engine: Kind) -> impl Strategy<Value = Config> {
         // What a scenario's reader refuses: the one says that the other means nothing.
         let has = |key: &str, value: &str| all.iter().any(|(known, what)| *known == key && what == value);
         let (privileged, bare) = (has("privileged", "true"), has("preset", "bare"));
+        let has_pod = has("preset", "kubernetes");
         let mapped = all.iter().any(|(key, _)| ["uidmap", "gidmap"].contains(key));
         all.retain(|(key, _)| !(privileged && ["cap_drop", "devices", "device_cgroup_rules"].contains(key)));
         all.retain(|(key, value)| !(privileged && *key == "security_opt" && value.contains(".json")));
         all.retain(|(key, _)| !(bare && *key == "shm_size"));
+        all.retain(|(key, _)| !(has_pod && *key == "init"));
         all.retain(|(key, value)| !(mapped && *key == "devices" && value.contains("nothing")));
         let beside = beside.map(|keys| {
             if keys.iter().any(|(key, _)| *key == "ipc") {

@@ -97,6 +97,8 @@ fn process(rows: &mut Rows, about: &str, facts: &ProcessFacts, about_container: 
     let cpu = resources.cpu.filter(|cpu| cpu.quota != u64::MAX);
     say("limit of processor time", cpu.map_or("none".to_owned(), |cpu| format!("{} of {}", cpu.quota, cpu.period)));
     if !about_container {
+        // What an init is called is an engine's choice; that there is one is not.
+        say("processes", facts.processes.len().to_string());
         // What is executed is in the container's own mount namespace.
         return;
     }

@@ -42,6 +42,8 @@ pub(super) struct Files<'a> {
     pub(super) helper: &'a Path,
     /// The seccomp profile, where the engine's own is not that.
     pub(super) seccomp: Option<&'a Path>,
+    /// podman's init: it looks in one place for what distributions have in several.
+    pub(super) init: Option<&'a Path>,
     /// What the engine calls a container of the scenario.
     pub(super) name: &'a dyn Fn(&str) -> String,
 }
@@ -52,6 +54,10 @@ pub(super) fn create(dialect: Dialect, job: &ContainerJob, files: &Files<'_>) ->
     let mut flags = Flags(Vec::new());
     namespaces(dialect, job, files, &mut flags);
     flags.on(container.privileged, "--privileged");
+    flags.on(container.init, "--init");
+    if let (true, Dialect::Podman, Some(init)) = (container.init, dialect, files.init) {
+        flags.add("--init-path", &init.to_string_lossy());
+    }
     capabilities(container, &mut flags);
     if let Some(user) = &container.user {
         flags.add("--user", &user.to_string());

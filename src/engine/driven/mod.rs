@@ -5,6 +5,7 @@ mod client;
 mod command_line;
 mod expressible;
 mod image;
+mod init;
 mod place;
 mod process;
 pub(super) mod rootless;
@@ -164,6 +165,13 @@ impl Driver {
         expressible::inexpressible(self.0, case, machine)
     }
 
+    /// Why it has no init for a case that asks for one, and the command that brings it.
+    pub(super) fn without_init(self, case: &Case) -> Option<(String, String)> {
+        let asks = case.containers.iter().any(|one| one.init);
+        let client = self.client().filter(|_| asks)?;
+        init::find(self.0, &client).is_none().then(|| init::missing(self.0))
+    }
+
     /// Starts one; what runs that were killed have left is removed first.
     pub(super) fn start(self) -> Result<Driven, EngineError> {
         if let Some((reason, remedy)) = self.lacking() {
@@ -271,7 +279,8 @@ impl Driven {
 
     /// Makes a container. The outer error is the engine's, the inner one what was asked for could not be.
     fn run(&self, job: &ContainerJob) -> Result<Result<Running, Refusal>, EngineError> {
-        let image = image::ensure(&self.client, &job.root, self.place.dir())?;
+        let root = init::visible(self.dialect, job);
+        let image = image::ensure(&self.client, root.as_ref().unwrap_or(&job.root), self.place.dir())?;
         let name = self.place.name(&job.name);
         let mut arguments = vec!["run".to_owned(), "--detach".to_owned(), format!("--name={name}")];
         arguments.push(format!("--label={}", self.place.label()));
@@ -287,10 +296,16 @@ impl Driven {
         }
         let (fixture, helper) = (self.place.fixture(), self.place.dir().join("helper"));
         let named = |container: &str| self.place.name(container);
-        let files = Files { fixture: &fixture, helper: &helper, seccomp: seccomp.as_deref(), name: &named };
+        let init = job.init.then(|| init::find(self.dialect, &self.client)).flatten();
+        let files = Files { fixture: &fixture, helper: &helper, seccomp: seccomp.as_deref(), init, name: &named };
         arguments.extend(command_line::create(self.dialect, job, &files));
         arguments.push(image);
-        let (_, program) = request::init(job)?;
+        let program = match request::init(job)?.1 {
+            // That is the engine's own.
+            WireProgram::Init(command) if command.is_empty() => WireProgram::Pause,
+            WireProgram::Init(command) => WireProgram::Command(command),
+            program => program,
+        };
         arguments.extend(args(&program)?);
         let report = self.client.call(&arguments, &environment, PATIENCE, 64 << 10)?;
         if report.exit != Exit::Code(0) {
@@ -449,10 +464,18 @@ fn describe(program: &Program, mut report: ExecReport, init: u32) -> ExecReport 
     report
 }
 
-/// Mounts that are the engine's own and no config's: the helper, and the files and control groups that both put into every
+/// Mounts that are the engine's own and no config's: the helper, the init, and the files and control groups that both put into every
 /// container.
 fn without_own(mut text: ProcessText) -> ProcessText {
-    let own = [HELPER, "/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/run/.containerenv"];
+    let own = [
+        HELPER,
+        init::OF_DOCKER,
+        init::OF_PODMAN,
+        "/etc/resolv.conf",
+        "/etc/hostname",
+        "/etc/hosts",
+        "/run/.containerenv",
+    ];
     let is_own = |line: &&str| {
         line.split(' ').nth(4).is_some_and(|target| {
             own.contains(&target) || target == "/sys/fs/cgroup" || target.starts_with("/sys/fs/cgroup/")
