@@ -346,7 +346,7 @@ fn bind(tree: &mut Tree<'_>, from: Base, source: &str, target: &str, recursive: 
     };
     let mut calls = vec![clone_tree(&shown, recursive)];
     if attrs != 0 {
-        calls.push(attributes(attrs, recursive));
+        calls.push(attributes(attrs, recursive && from.is_deep()));
     }
     if tree.is_directory(from, source) {
         calls.extend(directories(tree.missing(target)));

@@ -1,12 +1,14 @@
 //! What an engine is known to do otherwise, each a row of docs/fidelity.md under the same name. Nothing else may differ.
 
+use std::path::Path;
+
 use caplab_init::wire::IdMap;
 
 use crate::{
     engine::{ContainerJob, ContainerState, Facts, Job, Kind, Observation, StepJobKind},
     observe::{Namespace, ProcessFacts},
     result::Skip,
-    scenario::model::{Action, Case, Container, Owner, Preset},
+    scenario::model::{Action, Case, Container, Owner, Preset, User, VolumeSource},
 };
 
 /// A difference that is known.
@@ -36,7 +38,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 8] = [
+const KNOWN: [Difference; 10] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -71,6 +73,26 @@ const KNOWN: [Difference; 8] = [
                 let name = Owner::Container(owner.name.clone());
                 case.containers.iter().any(|one| *one.sharing.owner(Namespace::Ipc) == name)
             })
+        }),
+    },
+    Difference {
+        name: "bind-not-recursive",
+        engines: &[Kind::Crun],
+        reason: "in a user namespace crun binds a volume without what is mounted below its source",
+        remedy: Remedy::Skip(|case| {
+            let Some(disk) = &case.host.disk else { return false };
+            let mut mapped = case.containers.iter().filter(|one| one.has_user_namespace());
+            mapped.any(|one| one.volumes.iter().any(|volume| is_above(&volume.source, &disk.at)))
+        }),
+    },
+    Difference {
+        name: "init-is-a-file",
+        engines: &[Kind::Podman, Kind::Docker],
+        reason: "its init is a file of the container, which a user must reach through the directories of the image",
+        remedy: Remedy::Skip(|case| {
+            // Who it is an image may say.
+            let may_be_a_user = |one: &Container| one.user.is_none() || !User::is_root(one.user.as_ref());
+            case.containers.iter().any(|one| one.init && one.image.is_some() && may_be_a_user(one))
         }),
     },
     Difference {
@@ -121,6 +143,14 @@ const KNOWN: [Difference; 8] = [
         }),
     },
 ];
+
+/// Whether what is bound has a place of the fixture host below it.
+fn is_above(source: &VolumeSource, place: &str) -> bool {
+    match source {
+        VolumeSource::Fixture(path) => path != place && Path::new(place).starts_with(path),
+        VolumeSource::RealHost(_) => false,
+    }
+}
 
 /// Whether a line of a map does not go on where the one before it ends, inside and outside (containers/storage, idtools
 /// IsContiguous).

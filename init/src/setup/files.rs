@@ -34,7 +34,7 @@ pub(super) fn symlink(root: BorrowedFd<'_>, path: &str, target: &str) -> Result<
 pub(super) fn device(root: BorrowedFd<'_>, node: &DeviceNode, bind: bool) -> Result<()> {
     if bind {
         let own = path::find(path::directory("/")?.as_fd(), &node.path)?;
-        return mounts::bind(root, own.as_fd(), &node.path, false, 0);
+        return mounts::bind(root, own.as_fd(), &node.path, (false, false), 0);
     }
     let (parent, name) = path::parent(root, &node.path)?;
     let kind = if node.block { libc::S_IFBLK } else { libc::S_IFCHR };

@@ -105,7 +105,7 @@ fn perform(place: &mut Place<'_>, op: &Op) -> Result<()> {
                 Some(base) => path::find(path::directory(base)?.as_fd(), source)?,
                 None => path::find(place.root()?, source)?,
             };
-            mounts::bind(place.root()?, source.as_fd(), target, *recursive, *attrs)
+            mounts::bind(place.root()?, source.as_fd(), target, (*recursive, from.is_deep()), *attrs)
         }
         Op::WorkingDir(path) => path::make_directories(place.root()?, path).map(drop),
         Op::Pivot => crate::sys::mount::pivot(place.root()?),

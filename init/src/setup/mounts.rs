@@ -72,16 +72,17 @@ pub(super) fn base(from: Base, fixture: &str) -> Option<&str> {
     }
 }
 
-/// Binds a file or directory to what is below the container's root.
+/// Binds a file or directory to what is below the container's root; its attributes are those of what is mounted below it too where
+/// they are `deep`.
 pub(super) fn bind(
     root: BorrowedFd<'_>,
     source: BorrowedFd<'_>,
     target: &str,
-    recursive: bool,
+    (recursive, deep): (bool, bool),
     attributes: u64,
 ) -> Result<()> {
     let copy = mount::clone_tree(source, recursive)?;
-    mount::set_attributes(copy.as_fd(), attributes, recursive)?;
+    mount::set_attributes(copy.as_fd(), attributes, recursive && deep)?;
     let target = if path::is_directory(source)? {
         path::make_directories(root, target)?
     } else {
