@@ -163,6 +163,31 @@ fn what_is_told_is_what_is_called() {
     }
 }
 
+/// Of whom strace has the launcher cannot be the tracer too, so that nobody sees a container with a command being made.
+#[test]
+fn an_init_is_told_with_its_child() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let file = lab.path().join("a.yaml");
+    let container = "{init: true, rootfs: host, command: [sleep, \"9\"]}";
+    fs::write(&file, format!("title: a\ncontainer: {container}\nsteps: [{{inspect: {{uid: 0}}}}]\n")).expect("written");
+    let story = &json(lab.path(), &["explain", "a.yaml", "--format", "json"])["containers"][0];
+    let last: Vec<String> = story["operations"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|operation| operation["stage"] == "execve")
+        .flat_map(|operation| operation["calls"].as_array().expect("a list"))
+        .map(|call| format!("{} {}", call["call"], call["arguments"]).replace(['"', '\\'], ""))
+        .collect();
+    let told = [
+        "execveat [helper,,[caplab-init, reap, sleep, 9],environment,AT_EMPTY_PATH]",
+        "clone [SIGCHLD]",
+        "setpgid [0,0]",
+        "execve [sleep,[sleep, 9],environment]",
+    ];
+    assert_eq!(last, told);
+}
+
 #[test]
 fn the_story_says_why_each_capability_is_there() {
     let lab = tempfile::tempdir().expect("a folder");

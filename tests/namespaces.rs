@@ -2,8 +2,10 @@
 
 use std::{
     fs,
+    io::Read,
+    os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -44,6 +46,41 @@ fn told(lab: &TempDir, arguments: &[&str]) -> Value {
     let output = run(lab, &[arguments, &["--format", "json"]].concat(), false);
     let document: Value = serde_json::from_slice(&output.stdout).expect("one document");
     document["results"][0].clone()
+}
+
+/// The exit status of an init that is given this command, where it is not pid 1: the same program, with nobody orphaned to it.
+fn init(helper: &Path, command: &[&str], meanwhile: impl FnOnce(u32)) -> Option<i32> {
+    let mut init = Command::new(helper).arg("reap").args(command).stdout(Stdio::piped()).spawn().expect("it starts");
+    // Until the command has been executed.
+    let mut said = Vec::new();
+    init.stdout.take().expect("a pipe").read_to_end(&mut said).expect("read");
+    assert_eq!(said, [0], "it says that it runs");
+    meanwhile(init.id());
+    init.wait().expect("its end").code()
+}
+
+/// What `--init` promises beside reaping: tini's and catatonit's statuses, measured on both.
+#[test]
+fn an_init_ends_as_its_command_ends_and_hands_signals_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let helper = folder.path().join("helper");
+    fs::write(&helper, caplab::engine::decoy_runtime()).expect("written");
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).expect("executable");
+    let ends = |command: &[&str]| init(&helper, command, |_| {});
+    assert_eq!(ends(&["sh", "-c", "exit 7"]), Some(7));
+    assert_eq!(ends(&["sh", "-c", "kill -KILL $$"]), Some(128 + 9));
+    assert_eq!(ends(&["caplab-no-such-command"]), Some(127));
+    assert_eq!(ends(&["/"]), Some(126));
+    assert_eq!(ends(&["sh", "-c", "(sleep 0.1; exit 3) & exec sh -c 'exit 5'"]), Some(5), "its own child's alone");
+    let term = |pid: u32| {
+        let pid = nix::unistd::Pid::from_raw(pid.try_into().expect("a pid"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("sent");
+    };
+    assert_eq!(init(&helper, &["sleep", "60"], term), Some(128 + 15));
+    // None of its signals is blocked, and SIGPIPE is not ignored, as Rust's runtime has it in this program.
+    for fresh in ["SigBlk:.0*$", "SigIgn:.*[02468ace]...$"] {
+        assert_eq!(ends(&["grep", "-q", fresh, "/proc/self/status"]), Some(0), "{fresh}");
+    }
 }
 
 #[test]

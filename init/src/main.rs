@@ -1,6 +1,6 @@
 //! caplab's static helper. It never exists in a container's file system: it is executed from a sealed memfd.
 //!
-//! `launcher` makes containers and runs steps in them, `pause` is a container's pid 1, `probe` and `inspect` are
+//! `launcher` makes containers and runs steps in them, `pause` is a container's pid 1, or `reap` before its command; `probe` and `inspect` are
 //! what a step executes. This is the only crate with unsafe code, and it lives in `sys` and in `runtime`, which stands
 //! where other programs have a C library.
 
@@ -12,6 +12,7 @@ extern crate alloc;
 mod launcher;
 mod pause;
 mod probe;
+mod reap;
 mod runtime;
 mod setup;
 mod sys;
@@ -26,7 +27,7 @@ use sys::{fd, process::complain};
 const FAILED: i32 = 125;
 
 /// The program; its result is the exit status.
-fn main(args: Vec<String>) -> i32 {
+fn main(args: &[String], env: &[String]) -> i32 {
     let args: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
     match args[..] {
         ["launcher"] => launcher::main(),
@@ -35,6 +36,7 @@ fn main(args: Vec<String>) -> i32 {
         ["launcher", "apart"] => launcher::user::main_apart(),
         // As an interpreter it is given the script too.
         ["pause", ..] => pause::main(),
+        ["reap", ref command @ ..] => reap::main(command, env),
         ["init", ref words @ ..] => launcher::through::main(words),
         ["probe", hex] => match Probe::from_hex(hex) {
             Some(what) => answer(&probe::run(&what)),

@@ -11,6 +11,7 @@ use core::{
     ptr,
 };
 
+use alloc::{string::String, vec::Vec};
 use dlmalloc::Dlmalloc;
 use syscalls::{Sysno, syscall};
 
@@ -43,14 +44,26 @@ global_asm!(
 /// The first Rust that runs.
 ///
 /// # Safety
-/// `stack` is what the kernel left: a count, then that many pointers to C strings.
+/// `stack` is what the kernel left: a count, then that many pointers to C strings and a null one, then those of the environment and
+/// a null one.
 unsafe extern "C" fn start(stack: *const usize) -> ! {
-    // SAFETY: by the kernel's promise; the strings live as long as the process.
-    let args = unsafe {
-        let pointers = stack.add(1).cast::<*const c_char>();
-        (0..*stack).map(|index| CStr::from_ptr(*pointers.add(index)).to_string_lossy().into_owned()).collect()
+    // SAFETY: by the kernel's promise.
+    let (args, env) = unsafe {
+        let args = stack.add(1).cast::<*const c_char>();
+        (strings(args), strings(args.add(*stack + 1)))
     };
-    sys::process::exit_now(crate::main(args))
+    sys::process::exit_now(crate::main(&args, &env))
+}
+
+/// The strings of a list that a null pointer ends.
+///
+/// # Safety
+/// That the list is one; the strings live as long as the process.
+unsafe fn strings(list: *const *const c_char) -> Vec<String> {
+    // SAFETY: the caller's promise.
+    let pointers = (0..).map(|index| unsafe { *list.add(index) }).take_while(|pointer| !pointer.is_null());
+    // SAFETY: the same.
+    pointers.map(|pointer| unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()).collect()
 }
 
 /// The only thread's heap.

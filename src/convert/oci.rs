@@ -16,5 +16,8 @@ pub fn write(job: &ContainerJob) -> Result<(String, Vec<String>), Unconvertible>
     if job.pause {
         notes.push("process.args is empty: pid 1 waits, and a runtime wants a command there".to_owned());
     }
+    if job.init {
+        notes.push("an init is an engine's own: put one, `tini --`, before process.args".to_owned());
+    }
     Ok((text, notes))
 }

@@ -82,6 +82,14 @@ impl Kind {
             );
             return Some(Skip { reason, remedy: None });
         }
+        let without_init = match self {
+            Self::Native | Self::Runc | Self::Crun => None,
+            Self::Podman => driven::PODMAN.without_init(case),
+            Self::Docker => driven::DOCKER.without_init(case),
+        };
+        if let Some((reason, remedy)) = without_init {
+            return Some(Skip { reason, remedy: Some(remedy) });
+        }
         let reason = match self {
             Self::Native | Self::Runc | Self::Crun => None,
             Self::Podman => driven::PODMAN.inexpressible(case, machine),

@@ -87,7 +87,10 @@ impl Job {
     #[must_use]
     pub fn asks_the_same(&self, other: &Self) -> bool {
         let containers = |one: &Self| {
-            one.containers.iter().map(|one| (one.spec.clone(), one.root.clone(), one.pause)).collect::<Vec<_>>()
+            one.containers
+                .iter()
+                .map(|one| (one.spec.clone(), one.root.clone(), one.pause, one.init))
+                .collect::<Vec<_>>()
         };
         containers(self) == containers(other)
             && self.fixture == other.fixture
@@ -111,6 +114,8 @@ pub struct ContainerJob {
     pub root: RootTree,
     /// It has no command of its own: the engine's pause is pid 1.
     pub pause: bool,
+    /// The engine's init is pid 1, and the command, or the pause, its child.
+    pub init: bool,
 }
 
 /// The content of a root file system.

@@ -268,6 +268,13 @@ pub(super) fn trace_me() -> Call {
     call("ptrace", ["PTRACE_TRACEME"])
 }
 
+/// An init's of its command: the child's two calls behind the fork.
+pub(super) fn begin(command: &[String]) -> Vec<Call> {
+    let pause = || call("execve", ["\"/proc/self/exe\"", "[\"caplab-init\", \"pause\"]", "environment"]);
+    let execute = if command.is_empty() { pause() } else { execute(&Program::Command(command.to_vec())) };
+    vec![call("clone", ["SIGCHLD"]), call("setpgid", ["0", "0"]), execute]
+}
+
 pub(super) fn execute(program: &Program) -> Call {
     match program {
         Program::Command(words) => {
@@ -275,7 +282,11 @@ pub(super) fn execute(program: &Program) -> Call {
             let first = words.first().map_or("", String::as_str);
             call("execve", [&text(first), &format!("[{list}]"), "environment"])
         }
-        _ => call("execveat", ["helper", "\"\"", "[\"caplab-init\", \"pause\"]", "environment", "AT_EMPTY_PATH"]),
+        _ => {
+            let args = program.args("caplab-init").unwrap_or_default();
+            let list = args.iter().map(|word| text(word)).collect::<Vec<_>>().join(", ");
+            call("execveat", ["helper", "\"\"", &format!("[{list}]"), "environment", "AT_EMPTY_PATH"])
+        }
     }
 }
 
@@ -356,7 +367,7 @@ fn bind(
         calls.push(set_attributes(&format!("{{propagation={name}}}"), recursive));
     }
     if attrs != 0 {
-        calls.push(attributes(attrs, recursive));
+        calls.push(attributes(attrs, recursive && from.is_deep()));
     }
     if tree.is_directory(from, source) {
         calls.extend(directories(tree.missing(target)));

@@ -129,9 +129,18 @@ fn operations(job: &Job, container: &WireContainer, machine: &Machine) -> Vec<Op
         calls: vec![call::execute(&container.init.program)],
         purpose: match container.init.program {
             Program::Command(_) => "The command takes the process's place. Here, and not before, the kernel makes its capability sets what they are from now on.".to_owned(),
+            Program::Init(_) => "The helper takes the process's place and is the container's init: it waits for everybody who is orphaned there and hands signals on. Here, and not before, the kernel makes its capability sets what they are from now on.".to_owned(),
             _ => "Nobody named a command: the helper waits, and reaps as pid 1 must. Here, and not before, the kernel makes its capability sets what they are from now on.".to_owned(),
         },
     });
+    if let Program::Init(command) = &container.init.program {
+        operations.push(Operation {
+            stage: "execve",
+            by_launcher: false,
+            calls: call::begin(command),
+            purpose: "The command is the init's child; how it ends, the container ends. This execve too changes capability sets as the kernel does for any program.".to_owned(),
+        });
+    }
     operations
 }
 
@@ -172,7 +181,7 @@ fn birth(container: &WireContainer) -> Vec<Operation> {
         add(false, vec![call::unshare(last)], format!("Only now, for {}.", reasons.join(", and ")));
     }
     add(false, vec![call::umask(0)], "What is made from here on has exactly the mode that is asked for.".to_owned());
-    if let Program::Command(_) = container.init.program {
+    if let Program::Command(_) | Program::Init(_) = container.init.program {
         add(false, vec![call::trace_me()], "Stops at execve until the launcher has looked at it: what is reported of the container is what it was born with.".to_owned());
     }
     operations

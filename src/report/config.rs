@@ -103,6 +103,7 @@ fn common(container: &Container, keys: &mut Map<String, Value>) {
     add("memswap_limit", resources.memory_swap.map_or(Value::Null, or_minus_one));
     add("cpus", json!(resources.nano_cpus.map(processors)));
     add("sysctls", json!(container.sysctls.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()));
+    add("init", json!(container.init));
     add("hostname", json!(container.hostname));
     let environment: Vec<String> =
         container.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -230,6 +231,7 @@ fn flags(container: &Container) -> Vec<String> {
     words.extend(resources.memory_swap.map(|bytes| format!("--memory-swap {}", limit_text(bytes))));
     words.extend(resources.nano_cpus.map(|billionths| format!("--cpus {}", processors(billionths))));
     words.extend(container.altered.all_devices.then(|| "--device-cgroup-rule 'a *:* rwm'".to_owned()));
+    words.extend(container.init.then(|| "--init".to_owned()));
     words.extend(container.hostname.as_ref().map(|name| format!("--hostname {name}")));
     words
         .extend(container.environment.iter().map(|(name, value)| format!("-e {}", quoted(&format!("{name}={value}")))));

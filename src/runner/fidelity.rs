@@ -1,5 +1,7 @@
 //! What an engine is known to do otherwise, each a row of docs/fidelity.md under the same name. Nothing else may differ.
 
+use std::path::Path;
+
 use caplab_init::wire::IdMap;
 
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
     result::Skip,
     scenario::{
         image::{Build, Command, FromImage, Instruction},
-        model::{Action, Case, Container, Owner, Preset, Propagation, Volume},
+        model::{Action, Case, Container, Owner, Preset, Propagation, User, Volume, VolumeSource},
     },
 };
 
@@ -39,7 +41,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 11] = [
+const KNOWN: [Difference; 13] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -83,6 +85,26 @@ const KNOWN: [Difference; 11] = [
         remedy: Remedy::Skip(|case| {
             let shared = |one: &Volume| matches!(one.propagation, Some(Propagation::Shared | Propagation::Rshared));
             case.containers.iter().any(|one| one.has_user_namespace() && one.volumes.iter().any(shared))
+        }),
+    },
+    Difference {
+        name: "bind-not-recursive",
+        engines: &[Kind::Crun],
+        reason: "in a user namespace crun binds a volume without what is mounted below its source",
+        remedy: Remedy::Skip(|case| {
+            let Some(disk) = &case.host.disk else { return false };
+            let mut mapped = case.containers.iter().filter(|one| one.has_user_namespace());
+            mapped.any(|one| one.volumes.iter().any(|volume| is_above(&volume.source, &disk.at)))
+        }),
+    },
+    Difference {
+        name: "init-is-a-file",
+        engines: &[Kind::Podman, Kind::Docker],
+        reason: "its init is a file of the container, which a user must reach through the directories of the image",
+        remedy: Remedy::Skip(|case| {
+            // Who it is an image may say.
+            let may_be_a_user = |one: &Container| one.user.is_none() || !User::is_root(one.user.as_ref());
+            case.containers.iter().any(|one| one.init && one.image.is_some() && may_be_a_user(one))
         }),
     },
     Difference {
@@ -156,6 +178,14 @@ fn has_other_shell(build: &Build) -> bool {
         matches!(line, Instruction::Cmd(Command::Shell(_)) | Instruction::Entrypoint(Command::Shell(_)))
     };
     behind.into_iter().any(is_line)
+}
+
+/// Whether what is bound has a place of the fixture host below it.
+fn is_above(source: &VolumeSource, place: &str) -> bool {
+    match source {
+        VolumeSource::Fixture(path) => path != place && Path::new(place).starts_with(path),
+        VolumeSource::RealHost(_) => false,
+    }
 }
 
 /// Whether a line of a map does not go on where the one before it ends, inside and outside (containers/storage, idtools

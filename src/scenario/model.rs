@@ -118,6 +118,8 @@ pub struct Container {
     pub working_dir: Option<String>,
     /// What pid 1 is; `None` waits.
     pub command: Option<Vec<String>>,
+    /// docker's `--init`: pid 1 is the engine's init, and the command its child.
+    pub init: bool,
     /// Whose namespaces it is in.
     pub sharing: Sharing,
     /// docker's `--ulimit`.
@@ -177,6 +179,7 @@ impl Container {
             environment: Vec::new(),
             working_dir: None,
             command: None,
+            init: false,
             sharing: Sharing::default(),
             ulimits: Vec::new(),
             resources: Resources::default(),

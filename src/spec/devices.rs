@@ -16,6 +16,13 @@ use crate::{
 /// docker and podman give a privileged container every device of the host's; of the fixture host that is its disk. In a user
 /// namespace they would be binds of the machine's nodes, and it has none of this.
 pub(super) fn nodes(container: &Container, host: &Host) -> Result<Vec<LinuxDevice>, Unresolvable> {
+    let given = container.devices.iter().find(|one| container.has_user_namespace() && device::is_fixture(one, host));
+    if let Some(given) = given {
+        return Err(Unresolvable(format!(
+            "{}: the fixture host's disk in a user namespace is not supported yet; a runtime binds the machine's node there, and the machine has none",
+            given.source
+        )));
+    }
     let disk = host.disk.as_ref().filter(|_| container.privileged && !container.has_user_namespace());
     let disk = disk.map(|disk| Device { source: disk.node(), target: disk.node(), access: None });
     let all = container.devices.iter().chain(&disk);

@@ -192,6 +192,7 @@ impl<'a> Resolved<'a> {
             },
             root: rootfs::tree(container, &self.accounts, &self.hostname),
             pause: container.command.as_ref().is_none_or(Vec::is_empty),
+            init: container.init,
         })
     }
 

@@ -183,6 +183,19 @@ fn what_is_not_there_cannot_be_asked_for() {
 }
 
 #[test]
+fn the_hosts_disk_is_not_bound_into_a_user_namespace() {
+    let job = |map: &str| {
+        let text = format!(
+            "title: A claim\nhost: {{disks: {{decoy: {{at: /srv}}}}}}\ncontainer: {{devices: [/dev/decoy]{map}}}\nsteps: [{{inspect: {{uid: 0}}}}]\n"
+        );
+        let scenario = scenario::load("test", Path::new("test.yaml"), &text).expect("valid");
+        super::job(&scenario.cases[0], &machine(), Duration::from_secs(1)).map(drop).map_err(|why| why.to_string())
+    };
+    assert_eq!(job(""), Ok(()));
+    assert!(job(", uidmap: ['0:100000:65536']").is_err_and(|why| why.contains("in a user namespace")));
+}
+
+#[test]
 fn the_environment_is_the_recorded_one() {
     let env = |keys: &str| own(keys).env().clone().unwrap_or_default();
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

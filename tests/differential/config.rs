@@ -9,6 +9,8 @@ type Keys = Vec<(&'static str, String)>;
 /// A container, and one that shares namespaces with it.
 #[derive(Debug, Clone)]
 pub(super) struct Config {
+    /// Of the fixture host.
+    host: Keys,
     keys: Keys,
     beside: Option<Keys>,
     /// Who takes the steps that are another user's.
@@ -16,7 +18,7 @@ pub(super) struct Config {
 }
 
 /// The whole catalogue of docs/probes.md.
-const PROBES: [&str; 52] = [
+const PROBES: [&str; 53] = [
     "{open: {path: /etc/passwd, mode: append}}",
     "{open: {path: /etc/created, mode: create}}",
     "{open: {path: /tmp/created, mode: create}}",
@@ -26,6 +28,7 @@ const PROBES: [&str; 52] = [
     "{open: {path: /mnt/shadow, mode: read}}",
     "{open: {path: /mnt/shadow, mode: append}}",
     "{open: {path: /mnt/srv/report, mode: write}}",
+    "{connect: /mnt/srv/engine.sock}",
     "{open: {path: /proc/kcore, mode: read}}",
     "{open: {path: /proc/sysrq-trigger, mode: write}}",
     "{open: {path: /proc/keys, mode: read}}",
@@ -71,10 +74,18 @@ const PROBES: [&str; 52] = [
     "ping",
 ];
 
+/// What is asked beside where the host has a disk.
+const OF_DISK: [&str; 3] = [
+    "{open_device: disk}",
+    "{open: {path: /dev/decoy, mode: write}}",
+    "{open: {path: /mnt/srv/data/accounts, mode: read}}",
+];
+
 /// What of it is asked as another user: a question for each way in which that one is another.
-const AS_ANOTHER: [&str; 9] = [
+const AS_ANOTHER: [&str; 10] = [
     "{open: {path: /mnt/shadow, mode: read}}",
     "{open: {path: /tmp/created, mode: create}}",
+    "{connect: /mnt/srv/engine.sock}",
     "{setuid: 0}",
     "kill",
     "ptrace",
@@ -112,24 +123,30 @@ pub(super) const BESIDE_NAME: &str = "beside";
 
 impl Config {
     fn has_programs(&self) -> bool {
-        self.keys.iter().any(|(key, value)| *key == "rootfs" && value == "host")
+        self.keys.iter().any(|(key, value)| *key == "rootfs" && value == "host" || value.contains("FROM host"))
     }
 
-    /// The containers alone.
+    fn has_disk(&self) -> bool {
+        self.host.iter().any(|(key, _)| *key == "disks")
+    }
+
+    /// The host and the containers alone.
     pub(super) fn container(&self) -> String {
+        let host: String = self.host.iter().map(|(key, value)| format!("  {key}: {value}\n")).collect();
         let one = |name: &str, keys: &Keys| {
             let keys = keys.iter().map(|(key, value)| format!("    {key}: {value}\n"));
             format!("  {name}:\n{}", keys.collect::<String>())
         };
         let beside = self.beside.as_ref().map(|keys| one(BESIDE_NAME, keys)).unwrap_or_default();
-        format!("containers:\n  # steps as {}\n{}{beside}", self.other_user, one(NAME, &self.keys))
+        format!("{host}containers:\n  # steps as {}\n{}{beside}", self.other_user, one(NAME, &self.keys))
     }
 
     /// The whole file.
     pub(super) fn scenario(&self) -> String {
         let mut text = format!(
             "title: It is the same on every engine\nhost:\n  files:\n    /srv/report: {{mode: \"0640\", owner: \"0:2000\", \
-             content: \"for the group\\n\"}}\n{}steps:\n",
+             content: \"for the group\\n\"}}\n    /srv/data/accounts: \
+             {{mode: \"0604\", content: \"root\\n\"}}\n{}steps:\n",
             self.container()
         );
         let mut step = |what: &str, name: &str, who: Option<&str>, rest: &str| {
@@ -139,7 +156,9 @@ impl Config {
         let (facts, expect) = ("inspect: {uid: 0}", "    expect: allowed\n");
         let another = Some(self.other_user);
         step(facts, NAME, None, "");
-        for probe in PROBES {
+        // Which loop device a disk is the kernel says, each time anew.
+        let probes = PROBES.into_iter().filter(|probe| !(self.has_disk() && probe.contains("loop0")));
+        for probe in probes.chain(OF_DISK.into_iter().filter(|_| self.has_disk())) {
             step(&format!("probe: {probe}"), NAME, None, expect);
         }
         for who in [None, another].into_iter().filter(|_| self.has_programs()) {
@@ -148,7 +167,7 @@ impl Config {
             step(&shown, NAME, who, "    capture: [stdout]\n    expect: allowed\n");
         }
         step(facts, NAME, another, "");
-        for probe in AS_ANOTHER {
+        for probe in AS_ANOTHER.into_iter().chain(OF_DISK.into_iter().filter(|_| self.has_disk())) {
             step(&format!("probe: {probe}"), NAME, another, expect);
         }
         if self.beside.is_some() {
@@ -251,6 +270,38 @@ fn beside(engine: Kind) -> impl Strategy<Value = Keys> {
     })
 }
 
+/// What the fixture host has beside its files, and how a container is given its disk.
+fn host(engine: Kind) -> BoxedStrategy<(Keys, Option<(&'static str, String)>)> {
+    // docker and podman run outside of a lab host, with which a disk and a daemon end.
+    if matches!(engine, Kind::Docker | Kind::Podman) {
+        return Just((Keys::new(), None)).boxed();
+    }
+    let disk = key("disks", 0.2, one(&["{decoy: {at: /srv/data, size: 1m}}"]));
+    let given = key("devices", 0.5, one(&["[/dev/decoy]", "[/dev/fuse, \"/dev/decoy:/dev/decoy:r\"]"]));
+    let sockets = [
+        "{/srv/engine.sock: {mode: \"0660\", owner: \"0:2000\"}}",
+        "{/srv/engine.sock: {mode: \"0606\", owner: \"1000:1000\"}}",
+    ];
+    let socket = key("sockets", 0.2, sample::select(sockets.to_vec()).prop_map(str::to_owned).boxed());
+    (disk, given, socket)
+        .prop_map(|(disk, given, socket)| {
+            let given = given.filter(|_| disk.is_some());
+            (disk.into_iter().chain(socket).collect(), given)
+        })
+        .boxed()
+}
+
+/// Images, whose words are the container's where it has none of its own (beside.rs).
+const IMAGES: [(&str, &str); 4] = [
+    ("image", "tree"),
+    (
+        "build",
+        "{dockerfile_inline: \"FROM toolbox\\nENV LANG=image PATH=/opt:/bin\\nWORKDIR /srv/app\\nUSER 1000:2000\\n\"}",
+    ),
+    ("build", "{context: ., dockerfile_inline: \"FROM tree\\nCOPY --chown=1000:2000 own /opt/own\\nUSER app\\n\"}"),
+    ("build", "{dockerfile_inline: \"FROM host\\nRUN useradd -u 6667 six\\nUSER six\\n\"}"),
+];
+
 pub(super) fn config(engine: Kind) -> impl Strategy<Value = Config> {
     let keys = vec![
         key("rootfs", 0.6, one(&["host"])),
@@ -331,23 +382,31 @@ pub(super) fn config(engine: Kind) -> impl Strategy<Value = Config> {
         key("cgroup", 0.2, one(&["private", "host"])),
         key("ipc", 0.2, one(&["private", "shareable", "none"])),
         key("network_mode", 0.1, one(&["none"])),
+        key("init", 0.2, one(&["true"])),
     ];
     let preset = sample::select(presets(engine));
     let other_user = sample::select(&["6667", "1000:2000", "0"][..]);
-    let parts = (preset, capabilities(), keys, other_user, option::weighted(0.15, beside(engine)));
-    parts.prop_map(|(preset, (added, dropped), keys, other_user, beside)| {
+    let image = option::weighted(0.2, sample::select(&IMAGES[..]));
+    let parts = (preset, host(engine), image, capabilities(), keys, other_user, option::weighted(0.15, beside(engine)));
+    parts.prop_map(|(preset, (host, given), image, (added, dropped), keys, other_user, beside)| {
         let mut all = vec![("preset", preset.to_owned())];
+        all.extend(image.map(|(key, value)| (key, value.to_owned())));
         all.extend(added.map(|list| ("cap_add", list)));
         all.extend(dropped.map(|list| ("cap_drop", list)));
         all.extend(keys.into_iter().flatten());
+        all.retain(|(key, _)| !(image.is_some() && *key == "rootfs" || given.is_some() && *key == "devices"));
+        all.extend(given);
         // What a scenario's reader refuses: the one says that the other means nothing.
         let has = |key: &str, value: &str| all.iter().any(|(known, what)| *known == key && what == value);
         let (privileged, bare) = (has("privileged", "true"), has("preset", "bare"));
+        let has_pod = has("preset", "kubernetes");
         let mapped = all.iter().any(|(key, _)| ["uidmap", "gidmap"].contains(key));
         all.retain(|(key, _)| !(privileged && ["cap_drop", "devices", "device_cgroup_rules"].contains(key)));
         all.retain(|(key, value)| !(privileged && *key == "security_opt" && value.contains(".json")));
         all.retain(|(key, _)| !(bare && *key == "shm_size"));
-        all.retain(|(key, value)| !(mapped && *key == "devices" && value.contains("nothing")));
+        all.retain(|(key, _)| !(has_pod && *key == "init"));
+        let renamed = |value: &str| value.contains("nothing") || value.contains("decoy");
+        all.retain(|(key, value)| !(mapped && *key == "devices" && renamed(value)));
         let beside = beside.map(|keys| {
             if keys.iter().any(|(key, _)| *key == "ipc") {
                 all.retain(|(key, _)| *key != "ipc");
@@ -355,6 +414,6 @@ pub(super) fn config(engine: Kind) -> impl Strategy<Value = Config> {
             }
             [("preset", preset.to_owned())].into_iter().chain(keys).collect()
         });
-        Config { keys: all, beside, other_user }
+        Config { host, keys: all, beside, other_user }
     })
 }

@@ -3,13 +3,15 @@
 //!
 //! `CAPLAB_DIFFERENTIAL=200` is how many containers each engine is given, `CAPLAB_SEED=N` repeats a run.
 
+mod beside;
 mod config;
 mod known;
 mod seen;
 
-use std::{env, path::Path, time::Duration};
+use std::{env, time::Duration};
 
 use caplab::{
+    build,
     engine::{Engine, Kind},
     host::Machine,
     result::{CaseResult, Verdict},
@@ -22,6 +24,7 @@ use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config as Settings, RngAlgorithm, TestRng, TestRunner},
 };
+use tempfile::TempDir;
 
 /// Containers for each engine where nobody says how many: enough to see that the test itself works.
 const FEW: usize = 3;
@@ -56,6 +59,8 @@ struct Both {
     other: Kind,
     native: Option<Box<dyn Engine>>,
     driven: Option<Box<dyn Engine>>,
+    /// Where the scenarios lie.
+    folder: TempDir,
 }
 
 /// What came of a container.
@@ -69,7 +74,7 @@ enum Came {
 impl Both {
     fn compare(&mut self, config: &Config) -> Came {
         let text = config.scenario();
-        let scenario = scenario::load("differential", Path::new("scenarios/seccomp/differential.yaml"), &text)
+        let scenario = scenario::load("differential", &self.folder.path().join("differential.yaml"), &text)
             .unwrap_or_else(|refusal| panic!("config.rs makes what is no scenario: {refusal}\n{}", config.container()));
         let case = &scenario.cases[0];
         let known = runner::unfit(self.other, &self.context.machine, case);
@@ -85,7 +90,9 @@ impl Both {
             return Came::Nothing(skip.reason.clone());
         }
         let native = run(Kind::Native, &mut self.native);
-        Came::Compared(self.differences(case, &native, &driven))
+        // What is known to differ may be about what an image says.
+        let prepared = build::prepared(case, &self.context.machine).expect("an image");
+        Came::Compared(self.differences(&prepared, &native, &driven))
     }
 
     fn differences(&self, case: &Case, native: &CaseResult, driven: &CaseResult) -> Vec<(String, String, String)> {
@@ -157,6 +164,7 @@ fn differential(other: Kind) {
         other,
         native: None,
         driven: None,
+        folder: beside::folder(),
     };
     let strategy = config::config(other);
     let (mut compared, mut nothing, mut differ) = (0, Vec::new(), Vec::new());

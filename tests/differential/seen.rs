@@ -13,6 +13,9 @@ use caplab::{
 /// What a fact is about, and what it says.
 pub(super) type Rows = BTreeMap<String, String>;
 
+/// The node of the fixture host's disk. Its number is the kernel's choice.
+const DISK: &str = "/dev/decoy";
+
 pub(super) fn rows(case: &Case, result: &CaseResult) -> Rows {
     let mut rows = Rows::new();
     for (name, state) in &result.containers {
@@ -35,6 +38,7 @@ pub(super) fn rows(case: &Case, result: &CaseResult) -> Rows {
             for line in output.text.lines() {
                 // A line of `env`, `stat` or `grep -H` says first what it is about.
                 let (what, says) = line.split_once(['=', ' ', ':']).unwrap_or((line, ""));
+                let says = if what == DISK { says.rsplit_once(' ').map_or(says, |(rest, _)| rest) } else { says };
                 rows.insert(format!("{about}: {stream}: {what}"), says.to_owned());
             }
         }
@@ -97,6 +101,8 @@ fn process(rows: &mut Rows, about: &str, facts: &ProcessFacts, about_container: 
     let cpu = resources.cpu.filter(|cpu| cpu.quota != u64::MAX);
     say("limit of processor time", cpu.map_or("none".to_owned(), |cpu| format!("{} of {}", cpu.quota, cpu.period)));
     if !about_container {
+        // What an init is called is an engine's choice; that there is one is not.
+        say("processes", facts.processes.len().to_string());
         // What is executed is in the container's own mount namespace.
         return;
     }

@@ -23,7 +23,7 @@ pub(super) fn execute(helper: BorrowedFd<'_>, place: &mut Place<'_>, process: &P
         Ok((args, env)) => match &process.program {
             Program::Command(_) => command(&args, &env),
             // Of one that goes through a runtime it is that.
-            Program::Pause | Program::Probe(_) | Program::Inspect | Program::Through { .. } => {
+            Program::Pause | Program::Init(_) | Program::Probe(_) | Program::Inspect | Program::Through { .. } => {
                 process::execute_file(helper, &args, &env)
             }
         },
@@ -56,7 +56,7 @@ fn arguments(process: &Process) -> Result<(Vec<CString>, Vec<CString>)> {
 }
 
 /// execve(2) of a command, a name without a slash searched in PATH as execvp(3) does.
-pub(super) fn command(args: &[CString], env: &[CString]) -> Fail {
+pub(crate) fn command(args: &[CString], env: &[CString]) -> Fail {
     let Some(name) = args.first() else { return Fail::new("execve", libc::EINVAL) };
     if name.as_bytes().contains(&b'/') {
         return process::execute(name, args, env);

@@ -42,6 +42,13 @@ pub(super) struct Running {
     pub(super) limits: Option<Own>,
     /// Pid 1 is stopped before its first instruction and waits to be let go.
     stopped: bool,
+    /// Of one that is an init: the end of this is that its command has been executed.
+    begun: Option<OwnedFd>,
+}
+
+/// Whether pid 1 stops at its execve until it has been looked at; a pause says a byte instead.
+fn stops(program: &Program) -> bool {
+    matches!(program, Program::Command(_) | Program::Init(_))
 }
 
 impl Running {
@@ -54,6 +61,8 @@ impl Running {
         let plumbing = |fail| refusal(Phase::Plumbing, fail);
         let (status, status_end) = fd::pipe().map_err(plumbing)?;
         let (go_end, go) = fd::pipe().map_err(plumbing)?;
+        let has_init = matches!(container.init.program, Program::Init(_));
+        let (begun, begun_end) = has_init.then(fd::pipe).transpose().map_err(plumbing)?.unzip();
         let limits = lab.groups.make(container).map_err(|fail| refusal(Phase::ControlGroup, fail))?;
         let at_once = container.namespaces & !container.unshared();
         let cloned = match container.engine {
@@ -65,8 +74,9 @@ impl Running {
         let (pid, pidfd) = match cloned {
             Ok(Side::Child) => {
                 drop(go);
+                let says = begun_end.as_ref().unwrap_or(&status_end);
                 let refused = match limits.as_ref().map_or(Ok(()), Own::join) {
-                    Ok(()) => become_init(lab, container, status_end.as_fd(), go_end.as_fd()),
+                    Ok(()) => become_init(lab, container, says.as_fd(), go_end.as_fd()),
                     Err(fail) => refusal(Phase::ControlGroup, fail),
                 };
                 child::refuse(status_end.as_fd(), &refused);
@@ -79,7 +89,7 @@ impl Running {
                 return Err(refusal(Phase::Clone, fail));
             }
         };
-        drop((status_end, go_end));
+        drop((status_end, go_end, begun_end));
         let running = Self {
             pid,
             pidfd,
@@ -89,7 +99,8 @@ impl Running {
             uid_map: container.uid_map.clone(),
             devices: container.devices.clone(),
             limits,
-            stopped: matches!(container.init.program, Program::Command(_)),
+            stopped: stops(&container.init.program),
+            begun,
         };
         match running.bring_up(container, &status, go) {
             Ok(()) => Ok(running),
@@ -110,9 +121,9 @@ impl Running {
         let plumbing = |fail| refusal(Phase::Plumbing, fail);
         // A pause says one byte when it runs; a command's end of the pipe is closed by its execve, and then it
         // stops for its tracer. Only then has the kernel given it its new credentials: the pipe is closed before.
-        let said = match container.init.program {
-            Program::Command(_) => fd::read_to_end(status.as_fd()).map_err(plumbing)?,
-            _ => {
+        let said = match stops(&container.init.program) {
+            true => fd::read_to_end(status.as_fd()).map_err(plumbing)?,
+            false => {
                 let [said, ended] =
                     fd::poll([Some(status.as_fd()), Some(self.pidfd.as_fd())], Some(Instant::now() + READY_WITHIN))
                         .map_err(plumbing)?;
@@ -144,12 +155,33 @@ impl Running {
         let member = joined(container) & libc::CLONE_NEWPID as u64 != 0;
         let (namespaces, uid_map) = (container.namespaces, container.uid_map.clone());
         let reaped = Cell::new(false);
-        Self { pid, pidfd, namespaces, member, reaped, uid_map, devices: None, limits: None, stopped: false }
+        Self {
+            pid,
+            pidfd,
+            namespaces,
+            member,
+            reaped,
+            uid_map,
+            devices: None,
+            limits: None,
+            stopped: false,
+            begun: None,
+        }
     }
 
-    /// Lets pid 1 take its first instruction, once it has been looked at.
+    /// Lets pid 1 take its first instruction, once it has been looked at; where that is an init waits until its command has been
+    /// executed, so that a step finds it there.
     pub(super) fn let_go(&mut self) -> Result<()> {
-        if mem::take(&mut self.stopped) { process::let_go(self.pid) } else { Ok(()) }
+        if mem::take(&mut self.stopped) {
+            process::let_go(self.pid)?;
+        }
+        let until = Instant::now() + READY_WITHIN;
+        while let Some(begun) = &self.begun
+            && fd::poll([Some(begun.as_fd())], Some(until))? == [true]
+            && fd::read(begun.as_fd(), &mut [0])? > 0
+        {}
+        self.begun = None;
+        Ok(())
     }
 
     /// Whether pid 1 runs.
@@ -215,8 +247,8 @@ fn joined(container: &Container) -> u64 {
     container.joins.iter().fold(0, |all, join| all | join.namespaces)
 }
 
-/// The child's side: everything up to execve.
-fn become_init(lab: &Lab, container: &Container, status: BorrowedFd<'_>, go: BorrowedFd<'_>) -> Refusal {
+/// The child's side: everything up to execve. The helper has `says` as its standard output.
+fn become_init(lab: &Lab, container: &Container, says: BorrowedFd<'_>, go: BorrowedFd<'_>) -> Refusal {
     let mut place = Place::new(ROOT, FIXTURE).with_images(&lab.images, Owners::default());
     let prepared = enter_maps(container, go).map_err(|fail| refusal(Phase::IdMap, fail)).and_then(|()| {
         system::set_umask(0);
@@ -228,9 +260,10 @@ fn become_init(lab: &Lab, container: &Container, status: BorrowedFd<'_>, go: Bor
     }
     let Process { program, .. } = &container.init;
     let told = match program {
-        Program::Command(_) => process::stop_at_exec(),
-        _ => fd::duplicate_onto(status, fd::OUTPUT),
+        Program::Command(_) => Ok(()),
+        _ => fd::duplicate_onto(says, fd::OUTPUT),
     };
+    let told = told.and_then(|()| if stops(program) { process::stop_at_exec() } else { Ok(()) });
     match told {
         Ok(()) => child::execute(lab.helper.as_fd(), &mut place, &container.init),
         Err(fail) => refusal(Phase::Plumbing, fail),

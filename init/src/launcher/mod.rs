@@ -26,6 +26,7 @@ mod socket;
 pub(crate) mod through;
 pub(crate) mod user;
 
+pub(crate) use child::command;
 pub(crate) use look::read;
 
 use alloc::{string::String, vec, vec::Vec};

@@ -86,10 +86,11 @@ pub(super) fn start(
     let dir = format!("{PLACE}/{}", container.name);
     write_bundle(lab, container, bundle, &dir).map_err(plumbing)?;
     let pid_file = format!("{dir}/pid");
-    let is_pause = matches!(container.init.program, Program::Pause);
+    let is_helper = matches!(container.init.program, Program::Pause | Program::Init(_));
     // The runtime ends when it has let pid 1 go, and a machine under load may take its time from there to the pause, which says
-    // one byte and closes what it has. Where nobody reads that any more SIGPIPE kills it.
-    let words = if is_pause { PATIENCE } else { exec::LAST_WORDS };
+    // one byte and closes what it has; an init does so when its command has been executed. Where nobody reads that any more SIGPIPE
+    // kills it.
+    let words = if is_helper { PATIENCE } else { exec::LAST_WORDS };
     let args = ["run", "--detach", "--bundle", &dir, "--pid-file", &pid_file, &container.name];
     let report = command(lab, runtime, &args, (PATIENCE, words), WORDS)?;
     if report.exit != Exit::Code(0) {
@@ -102,7 +103,7 @@ pub(super) fn start(
     path::directory(CONTAINERS)
         .and_then(|above| path::make_symlink(above.as_fd(), &container.name, &format!("/proc/{pid}")))
         .map_err(plumbing)?;
-    if is_pause && report.stdout.first() != Some(&setup::READY) {
+    if is_helper && report.stdout.first() != Some(&setup::READY) {
         return Err(refusal(Phase::Exec, Fail::new("execve", libc::ESRCH)));
     }
     Ok(Running::of_runtime(pid, pidfd, container))

@@ -34,7 +34,7 @@ pub(super) fn symlink(root: BorrowedFd<'_>, path: &str, target: &str) -> Result<
 pub(super) fn device(root: BorrowedFd<'_>, node: &DeviceNode, bind: bool) -> Result<()> {
     if bind {
         let copy = mounts::clone(path::directory("/")?.as_fd(), &node.path, false)?;
-        return mounts::bind(root, copy.as_fd(), &node.path, false, 0);
+        return mounts::bind(root, copy.as_fd(), &node.path, (false, false), 0);
     }
     let (parent, name) = path::parent(root, &node.path)?;
     let kind = if node.block { libc::S_IFBLK } else { libc::S_IFCHR };

@@ -118,7 +118,7 @@ fn perform(place: &mut Place<'_>, op: &Op) -> Result<()> {
                 }
             };
             crate::sys::mount::set_propagation_of(copy.as_fd(), *propagation)?;
-            mounts::bind(place.root()?, copy.as_fd(), target, *recursive, *attrs)
+            mounts::bind(place.root()?, copy.as_fd(), target, (*recursive, from.is_deep()), *attrs)
         }
         Op::WorkingDir(path) => path::make_directories(place.root()?, path).map(drop),
         Op::Pivot => crate::sys::mount::pivot(place.root()?),

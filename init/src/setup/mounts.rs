@@ -89,15 +89,16 @@ pub(super) fn taken(peers: &mut Vec<(String, OwnedFd)>, source: &str) -> Result<
     }
 }
 
-/// Attaches a copy of a file or directory to what is below the container's root.
+/// Attaches a copy of a file or directory to what is below the container's root; its attributes are those of what is mounted below it too
+/// where they are `deep`.
 pub(super) fn bind(
     root: BorrowedFd<'_>,
     copy: BorrowedFd<'_>,
     target: &str,
-    recursive: bool,
+    (recursive, deep): (bool, bool),
     attributes: u64,
 ) -> Result<()> {
-    mount::set_attributes(copy, attributes, recursive)?;
+    mount::set_attributes(copy, attributes, recursive && deep)?;
     let target =
         if path::is_directory(copy)? { path::make_directories(root, target)? } else { file_to_mount_on(root, target)? };
     mount::attach(copy, target.as_fd())

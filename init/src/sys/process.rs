@@ -251,6 +251,57 @@ pub(crate) fn child_signal(block: Block) {
         .ok();
 }
 
+/// What of itself a program gets by its own fault, and what a terminal says to whoever is not in front of it: none of these is for its
+/// child. tini and catatonit leave out the same.
+const OWN_SIGNALS: [i32; 9] = [
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGABRT,
+    libc::SIGTRAP,
+    libc::SIGSYS,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+];
+
+/// All that can be handed on, and SIGCHLD.
+fn handed_on() -> u64 {
+    OWN_SIGNALS.into_iter().fold(!0, |set, signal| set & !set_of(signal))
+}
+
+/// Blocks all that can be handed on, so that they are kept for [`next_signal`]: what is blocked the kernel keeps for a pid 1 too, for
+/// which it drops what has no handler.
+pub(crate) fn keep_signals() {
+    mask(libc::SIG_SETMASK, handed_on());
+}
+
+/// Sleeps until one of them arrives.
+pub(crate) fn next_signal() -> i32 {
+    let set = handed_on();
+    loop {
+        // SAFETY: the kernel reads one set that lives through the call; null asks for no siginfo and no time limit.
+        let arrived = unsafe {
+            syscall!(Sysno::rt_sigtimedwait, &raw const set, ptr::null::<u8>(), ptr::null::<u8>(), size_of::<u64>())
+        };
+        if let Ok(signal) = arrived {
+            return signal as i32;
+        }
+    }
+}
+
+/// A signal to a child that has not been waited for, so that its number is not reused.
+pub(crate) fn signal_child(child: i32, signal: i32) {
+    // SAFETY: kill touches no memory. A child that has ended takes none, and nobody need be told.
+    unsafe { syscall!(Sysno::kill, child, signal) }.ok();
+}
+
+/// setpgid(2): a group of its own.
+pub(crate) fn new_group() {
+    // SAFETY: only numbers. It cannot fail for a process that has just been forked.
+    unsafe { syscall!(Sysno::setpgid, 0, 0) }.ok();
+}
+
 /// PTRACE_TRACEME: this process stops after its execve, before the program's first instruction.
 pub(crate) fn stop_at_exec() -> Result<()> {
     // SAFETY: PTRACE_TRACEME ignores its pointers.

@@ -209,6 +209,8 @@ pub struct Process {
 pub enum Program {
     /// The helper itself: waits, and reaps as pid 1 must.
     Pause,
+    /// The helper itself: executes this command, or its own pause where there is none, as its child, hands signals on and reaps.
+    Init(Vec<String>),
     /// A command of the container's file system. A name without a slash is searched in the PATH of the process.
     Command(Vec<String>),
     /// The same as `Command`, executed by a runtime of the fixture host.
@@ -247,6 +249,7 @@ impl Program {
         Ok(match self {
             Self::Command(args) | Self::Through { command: args, .. } => args.clone(),
             Self::Pause => own(&["pause"]),
+            Self::Init(command) => own(&["reap"]).into_iter().chain(command.iter().cloned()).collect(),
             Self::Inspect => own(&["inspect"]),
             Self::Probe(probe) => own(&["probe", &probe.to_hex()?]),
         })

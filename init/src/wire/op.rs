@@ -20,6 +20,15 @@ pub enum Base {
     Peer,
 }
 
+impl Base {
+    /// Whether what is mounted below the source has the options of the bind. `rbind,ro` is read-only at its top alone, says mount(8), and
+    /// so it is with runc and crun; of the real machine nothing is writable that was not asked for.
+    #[must_use]
+    pub fn is_deep(self) -> bool {
+        self == Self::Host
+    }
+}
+
 /// One operation. Paths are absolute and are resolved inside the container's root with
 /// openat2(RESOLVE_IN_ROOT), except where said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

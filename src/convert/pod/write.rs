@@ -181,6 +181,9 @@ fn container(part: &Part, image: &str, volumes: &mut Vec<Plain>, notes: &mut Vec
             "network_mode" if value.scalar() == Some("host") => continue,
             "network_mode" => "a Pod always has the cluster's network; a NetworkPolicy closes it",
             "pid" | "ipc" if value.scalar() == Some("host") => continue,
+            "init" => {
+                "a Pod's containers have no init; with shareProcessNamespace its pause is pid 1 of all of them, and reaps"
+            }
             "expect" => "whether it starts is seen, not asked for",
             "rootfs" | "privileged" | "cap_add" | "cap_drop" | "user" | "group_add" | "volumes" | "tmpfs"
             | "read_only" | "security_opt" | "hostname" | "environment" | "working_dir" | "command" | "sysctls"

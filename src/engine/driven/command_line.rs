@@ -43,6 +43,8 @@ pub(super) struct Files<'a> {
     pub(super) helper: &'a Path,
     /// The seccomp profile, where the engine's own is not that.
     pub(super) seccomp: Option<&'a Path>,
+    /// podman's init: it looks in one place for what distributions have in several.
+    pub(super) init: Option<&'a Path>,
     /// What the engine calls a container of the scenario.
     pub(super) name: &'a dyn Fn(&str) -> String,
 }
@@ -55,6 +57,10 @@ pub(super) fn create(dialect: Dialect, job: &ContainerJob, files: &Files<'_>, sa
     flags.on(container.image.as_ref().is_some_and(|image| image.build().is_some()), "--no-healthcheck");
     namespaces(dialect, job, files, &mut flags);
     flags.on(container.privileged, "--privileged");
+    flags.on(container.init, "--init");
+    if let (true, Dialect::Podman, Some(init)) = (container.init, dialect, files.init) {
+        flags.add("--init-path", &init.to_string_lossy());
+    }
     capabilities(container, &mut flags);
     if let Some(user) = container.user.as_ref().filter(|user| said.user.as_ref() != Some(user)) {
         flags.add("--user", &user.to_string());

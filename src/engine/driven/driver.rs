@@ -13,7 +13,7 @@ use super::{
     Driven,
     client::{Client, HELLO, last_line},
     command_line::Dialect,
-    expressible,
+    expressible, init,
     place::Place,
     stock,
 };
@@ -120,6 +120,13 @@ impl Driver {
     /// Why a case cannot be put to it.
     pub(in crate::engine) fn inexpressible(self, case: &Case, machine: &Machine) -> Option<String> {
         expressible::inexpressible(self.0, case, machine)
+    }
+
+    /// Why it has no init for a case that asks for one, and the command that brings it.
+    pub(in crate::engine) fn without_init(self, case: &Case) -> Option<(String, String)> {
+        let asks = case.containers.iter().any(|one| one.init);
+        let client = self.client().filter(|_| asks)?;
+        init::find(self.0, &client).is_none().then(|| init::missing(self.0))
     }
 
     /// Starts one; what runs that were killed have left is removed first.

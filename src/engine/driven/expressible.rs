@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::command_line::Dialect;
+use super::{command_line::Dialect, init};
 use crate::{
     capability::CapSet,
     host::Machine,
@@ -28,6 +28,7 @@ pub(super) fn inexpressible(dialect: Dialect, case: &Case, machine: &Machine) ->
             .or_else(|| tmpfs(dialect, container))
             .or_else(|| processors(dialect, container))
             .or_else(|| shm(dialect, container))
+            .or_else(|| covered_init(dialect, container))
             .or_else(|| grants(dialect, container, machine))
             .or_else(|| propagation(container))
     });
@@ -81,6 +82,13 @@ fn propagation(container: &Container) -> Option<&'static str> {
 fn shm(dialect: Dialect, container: &Container) -> Option<&'static str> {
     let none = container.sharing.own_ipc == OwnIpc::None && container.shm_size.is_some();
     (none && dialect == Dialect::Podman).then_some("podman refuses a shm_size where there is no /dev/shm (`ipc: none`)")
+}
+
+fn covered_init(dialect: Dialect, container: &Container) -> Option<&'static str> {
+    let covered = container.init && init::is_covered(dialect, container);
+    covered.then_some(
+        "its init is a file of the container (`/sbin/docker-init`, `/run/podman-init`), and a mount lies there",
+    )
 }
 
 fn processors(dialect: Dialect, container: &Container) -> Option<&'static str> {

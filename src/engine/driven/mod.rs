@@ -7,6 +7,7 @@ mod command_line;
 mod driver;
 mod expressible;
 mod image;
+mod init;
 mod place;
 mod process;
 pub(super) mod rootless;
@@ -183,9 +184,15 @@ impl Driven {
         }
         let (fixture, helper) = (self.place.fixture(), self.place.dir().join("helper"));
         let named = |container: &str| self.place.name(container);
-        let files = Files { fixture: &fixture, helper: &helper, seccomp: seccomp.as_deref(), name: &named };
+        let init = job.init.then(|| init::find(self.dialect, &self.client)).flatten();
+        let files = Files { fixture: &fixture, helper: &helper, seccomp: seccomp.as_deref(), init, name: &named };
         arguments.extend(command_line::create(self.dialect, job, &files, &said));
-        let (_, program) = request::init(job)?;
+        let program = match request::init(job)?.1 {
+            // That is the engine's own.
+            WireProgram::Init(command) if command.is_empty() => WireProgram::Pause,
+            WireProgram::Init(command) => WireProgram::Command(command),
+            program => program,
+        };
         let (entrypoint, words) = command_line::executed(args(&program)?, &said);
         arguments.extend(entrypoint);
         arguments.push(image);
@@ -211,7 +218,9 @@ impl Driven {
     fn image(&mut self, job: &ContainerJob) -> Result<(String, Config), EngineError> {
         let built = job.asked.image.as_ref().and_then(|from| Some((from, from.build()?, from.made.as_ref()?)));
         let Some((from, build, made)) = built else {
-            return Ok((image::ensure(&self.client, &job.root, self.place.dir())?, Config::default()));
+            let root = init::visible(self.dialect, job);
+            let name = image::ensure(&self.client, root.as_ref().unwrap_or(&job.root), self.place.dir())?;
+            return Ok((name, Config::default()));
         };
         let name = match self.built.get(&from.origin) {
             Some(name) => name.clone(),
@@ -364,10 +373,18 @@ fn describe(program: &Program, mut report: ExecReport, init: u32) -> ExecReport 
     report
 }
 
-/// Mounts that are the engine's own and no config's: the helper, and the files and control groups that both put into every
+/// Mounts that are the engine's own and no config's: the helper, the init, and the files and control groups that both put into every
 /// container.
 fn without_own(mut text: ProcessText) -> ProcessText {
-    let own = [HELPER, "/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/run/.containerenv"];
+    let own = [
+        HELPER,
+        init::OF_DOCKER,
+        init::OF_PODMAN,
+        "/etc/resolv.conf",
+        "/etc/hostname",
+        "/etc/hosts",
+        "/run/.containerenv",
+    ];
     let is_own = |line: &&str| {
         line.split(' ').nth(4).is_some_and(|target| {
             own.contains(&target) || target == "/sys/fs/cgroup" || target.starts_with("/sys/fs/cgroup/")

@@ -42,8 +42,13 @@ fn index(container: usize) -> Result<u16, EngineError> {
 pub(in crate::engine) fn init(job: &ContainerJob) -> Result<(&Process, WireProgram), EngineError> {
     let process =
         job.spec.process().as_ref().ok_or_else(|| EngineError(format!("container {}: no process", job.name)))?;
-    let program =
-        if job.pause { WireProgram::Pause } else { WireProgram::Command(process.args().clone().unwrap_or_default()) };
+    let command = || process.args().clone().unwrap_or_default();
+    let program = match (job.init, job.pause) {
+        (true, true) => WireProgram::Init(Vec::new()),
+        (true, false) => WireProgram::Init(command()),
+        (false, true) => WireProgram::Pause,
+        (false, false) => WireProgram::Command(command()),
+    };
     Ok((process, program))
 }
 

@@ -31,7 +31,6 @@ pub(in crate::scenario) static CONTAINER: Map = Map {
         "cpuset",
         "dns",
         "extra_hosts",
-        "init",
         "networks",
         "ports",
     ],
@@ -164,6 +163,12 @@ pub(in crate::scenario) static CONTAINER: Map = Map {
             .examples(&["[/dev/fuse]"]),
             key("entrypoint", COMMAND, "`--entrypoint`; what is executed is this, and `command` behind it")
                 .examples(&["[sh, -c]"]),
+            key(
+                "init",
+                Takes::Truth,
+                "Pid 1 is an init, which reaps and hands signals on, and the command is its child: `--init`",
+            )
+            .default("false"),
             key("shm_size", SIZE, "Size of its /dev/shm: `--shm-size`").default("64m").examples(&["1g"]),
             key("sysctls", SYSCTLS, "Settings of its own namespaces (`--sysctl`): net.\\*, fs.mqueue.\\*, and those of the IPC namespace")
                 .default("{}")

@@ -14,7 +14,7 @@ use crate::scenario::{
     beside::Beside,
     diagnostic::{Fault, Place},
     format::{self, words},
-    model::{Altered, Container, ContainerExpect, IdOrName, Preset, Rootfs, Ulimit, User},
+    model::{Altered, Container, ContainerExpect, IdOrName, Owner, Preset, Rootfs, Ulimit, User},
     problems::Problems,
     tree::{Key, Node, Value},
 };
@@ -64,6 +64,7 @@ pub(in crate::scenario) fn container(
         environment: fields.read("environment", |node| environment(node, problems)).unwrap_or_default(),
         working_dir: fields.read("working_dir", path),
         command: whole_command(&fields, has_image),
+        init: flag("init"),
         sharing: sharing(&fields),
         ulimits: fields.read("ulimits", |node| ulimits(node, problems)).unwrap_or_default(),
         resources: resources::resources(&fields),
@@ -92,6 +93,18 @@ fn together(container: &Container, fields: &Fields<'_>) {
     device::together(container, items("devices"), items("device_cgroup_rules"), problems);
     if let (Preset::Bare, Some(node)) = (container.preset, fields.get("shm_size")) {
         wrong(node, "preset bare has no /dev/shm", "`tmpfs: [\"/tmp:size=64m\"]`");
+    }
+    if let (true, Some(node)) = (container.init, fields.get("init")) {
+        if container.sharing.pid != Owner::Own {
+            wrong(
+                node,
+                "an init where pid 1 is another's",
+                "orphans go to the pid 1 of the namespace: docker leaves the init out, podman refuses the container",
+            );
+        }
+        if container.preset == Preset::Kubernetes {
+            wrong(node, "a pod's containers have no init", "their command is pid 1, unless it is one itself");
+        }
     }
     if let (Some(node), false) = (fields.get("userns_mode"), container.uidmap.is_empty() && container.gidmap.is_empty())
     {
