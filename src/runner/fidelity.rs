@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use caplab_init::wire::IdMap;
+use caplab_init::wire::{IdMap, Probe};
 
 use crate::{
     engine::{ContainerJob, ContainerState, Facts, Job, Kind, Observation, StepJobKind},
     observe::{Namespace, ProcessFacts},
     result::Skip,
-    scenario::model::{Action, Case, Container, Owner, Preset, User, VolumeSource},
+    scenario::model::{Action, Case, Container, Owner, Preset, Step, User, VolumeSource},
 };
 
 /// A difference that is known.
@@ -38,7 +38,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 10] = [
+const KNOWN: [Difference; 12] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -96,6 +96,27 @@ const KNOWN: [Difference; 10] = [
         }),
     },
     Difference {
+        name: "tmpfs-default-mode",
+        engines: &[Kind::Crun],
+        reason: "crun leaves a tmpfs of which nobody says the mode everybody's (1777), whatever directory it covers",
+        remedy: Remedy::Skip(|case| {
+            let sees = |step: &Step| {
+                let container = &case.containers[step.within];
+                opened(container).into_iter().any(|place| sees_mode(step, container, place))
+            };
+            case.steps.iter().any(sees)
+        }),
+    },
+    Difference {
+        name: "tmpfs-copy-up",
+        engines: &[Kind::Podman],
+        reason: "podman copies what an image has at the place of a tmpfs into it (tmpcopyup), natively it is hidden",
+        remedy: Remedy::Skip(|case| {
+            let podmans = case.containers.iter().filter(|one| one.preset == Preset::Podman && one.image.is_some());
+            podmans.into_iter().any(|one| one.read_only || !one.tmpfs.is_empty())
+        }),
+    },
+    Difference {
         name: "tmpfs-asked-mode",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
         reason: "runc 1.1 lays the mode of the directory that a tmpfs covers over the one that was asked for",
@@ -143,6 +164,36 @@ const KNOWN: [Difference; 10] = [
         }),
     },
 ];
+
+/// The places at which a container has a tmpfs whose mode nobody says, and covers a directory that may not be everybody's: of caplab's own
+/// roots /tmp and /var/tmp are.
+fn opened(container: &Container) -> Vec<&str> {
+    let by_engine: &[&str] = match (container.preset, container.read_only) {
+        (Preset::Podman, true) => &["/run", "/tmp", "/var/tmp"],
+        _ => &[],
+    };
+    let asked = container.tmpfs.iter().filter(|one| !one.options.iter().any(|word| word.starts_with("mode=")));
+    let all = asked.map(|one| one.target.as_str()).chain(by_engine.iter().copied());
+    all.filter(|place| container.image.is_some() || !["/tmp", "/var/tmp"].contains(place)).collect()
+}
+
+/// Whether a step would see how open a place is: a command that looks at its mode, or what another user than root, whose it is, makes
+/// there.
+fn sees_mode(step: &Step, container: &Container, place: &str) -> bool {
+    let root = User::is_root(step.as_user.as_ref().or(container.user.as_ref()));
+    // Who it is an image may say.
+    let root = root && (container.image.is_none() || step.as_user.is_some() || container.user.is_some());
+    match &step.action {
+        Action::Run { argv, .. } => {
+            let looks = ["stat ", "ls -"];
+            let makes = ["> ", ">/", "touch ", "mkdir ", "cp ", "mv ", "ln ", "tee "];
+            let has = |word: &str, of: &[&str]| of.iter().any(|one| word.contains(one));
+            argv.iter().any(|word| word.contains(place) && (has(word, &looks) || !root && has(word, &makes)))
+        }
+        Action::Probe { probe: Probe::Open { path, .. }, .. } => !root && Path::new(path).starts_with(place),
+        _ => false,
+    }
+}
 
 /// Whether what is bound has a place of the fixture host below it.
 fn is_above(source: &VolumeSource, place: &str) -> bool {
