@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use caplab_init::wire::IdMap;
+use caplab_init::wire::{IdMap, Probe};
 
 use crate::{
     engine::{ContainerJob, ContainerState, Facts, Job, Kind, Observation, StepJobKind},
@@ -10,7 +10,7 @@ use crate::{
     result::Skip,
     scenario::{
         image::{Build, Command, FromImage, Instruction},
-        model::{Action, Case, Container, Owner, Preset, Propagation, User, Volume, VolumeSource},
+        model::{Action, Case, Container, Owner, Preset, Propagation, Step, User, Volume, VolumeSource},
     },
 };
 
@@ -41,7 +41,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 13] = [
+const KNOWN: [Difference; 15] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -105,6 +105,27 @@ const KNOWN: [Difference; 13] = [
             // Who it is an image may say.
             let may_be_a_user = |one: &Container| one.user.is_none() || !User::is_root(one.user.as_ref());
             case.containers.iter().any(|one| one.init && one.image.is_some() && may_be_a_user(one))
+        }),
+    },
+    Difference {
+        name: "tmpfs-default-mode",
+        engines: &[Kind::Crun],
+        reason: "crun leaves a tmpfs of which nobody says the mode everybody's (1777), whatever directory it covers",
+        remedy: Remedy::Skip(|case| {
+            let sees = |step: &Step| {
+                let container = &case.containers[step.within];
+                opened(container).into_iter().any(|place| sees_mode(step, container, place))
+            };
+            case.steps.iter().any(sees)
+        }),
+    },
+    Difference {
+        name: "tmpfs-copy-up",
+        engines: &[Kind::Podman],
+        reason: "podman copies what an image has at the place of a tmpfs into it (tmpcopyup), natively it is hidden",
+        remedy: Remedy::Skip(|case| {
+            let podmans = case.containers.iter().filter(|one| one.preset == Preset::Podman && one.image.is_some());
+            podmans.into_iter().any(|one| one.read_only || !one.tmpfs.is_empty())
         }),
     },
     Difference {
@@ -178,6 +199,36 @@ fn has_other_shell(build: &Build) -> bool {
         matches!(line, Instruction::Cmd(Command::Shell(_)) | Instruction::Entrypoint(Command::Shell(_)))
     };
     behind.into_iter().any(is_line)
+}
+
+/// The places at which a container has a tmpfs whose mode nobody says, and covers a directory that may not be everybody's: of caplab's own
+/// roots /tmp and /var/tmp are.
+fn opened(container: &Container) -> Vec<&str> {
+    let by_engine: &[&str] = match (container.preset, container.read_only) {
+        (Preset::Podman, true) => &["/run", "/tmp", "/var/tmp"],
+        _ => &[],
+    };
+    let asked = container.tmpfs.iter().filter(|one| !one.options.iter().any(|word| word.starts_with("mode=")));
+    let all = asked.map(|one| one.target.as_str()).chain(by_engine.iter().copied());
+    all.filter(|place| container.image.is_some() || !["/tmp", "/var/tmp"].contains(place)).collect()
+}
+
+/// Whether a step would see how open a place is: a command that looks at its mode, or what another user than root, whose it is, makes
+/// there.
+fn sees_mode(step: &Step, container: &Container, place: &str) -> bool {
+    let root = User::is_root(step.as_user.as_ref().or(container.user.as_ref()));
+    // Who it is an image may say.
+    let root = root && (container.image.is_none() || step.as_user.is_some() || container.user.is_some());
+    match &step.action {
+        Action::Run { argv, .. } => {
+            let looks = ["stat ", "ls -"];
+            let makes = ["> ", ">/", "touch ", "mkdir ", "cp ", "mv ", "ln ", "tee "];
+            let has = |word: &str, of: &[&str]| of.iter().any(|one| word.contains(one));
+            argv.iter().any(|word| word.contains(place) && (has(word, &looks) || !root && has(word, &makes)))
+        }
+        Action::Probe { probe: Probe::Open { path, .. }, .. } => !root && Path::new(path).starts_with(place),
+        _ => false,
+    }
 }
 
 /// Whether what is bound has a place of the fixture host below it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::config::{BESIDE_NAME, NAME};
 use caplab::{
     engine::Kind,
-    scenario::model::{Case, Container, Preset},
+    scenario::model::{Case, Container},
 };
 
 /// A difference that is known.
@@ -21,7 +21,7 @@ struct Difference {
 
 const ALL: &[Kind] = &[Kind::Runc, Kind::Crun, Kind::Podman, Kind::Docker];
 
-const KNOWN: [Difference; 10] = [
+const KNOWN: [Difference; 9] = [
     Difference {
         name: "unasked-limits",
         engines: ALL,
@@ -74,16 +74,6 @@ const KNOWN: [Difference; 10] = [
         name: "dev-core",
         engines: &[Kind::Crun],
         is: |_, what, native, _| what.ends_with(": /dev/core") && native == "–",
-    },
-    Difference {
-        name: "tmpfs-default-mode",
-        engines: &[Kind::Crun],
-        is: |container, what, _, _| {
-            let by_read_only = container.read_only && container.preset == Preset::Podman;
-            follows_mode(what, |place| {
-                by_read_only || container.tmpfs.iter().any(|one| one.target == place && !says_mode(&one.options))
-            })
-        },
     },
     Difference {
         name: "device-binds",
@@ -143,20 +133,6 @@ const KNOWN: [Difference; 10] = [
 fn is_owner(word: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     word.split_once(':').is_some_and(|(uid, gid)| is_number(uid) && is_number(gid))
-}
-
-fn says_mode(options: &[String]) -> bool {
-    options.iter().any(|word| word.starts_with("mode="))
-}
-
-/// Whether a fact follows from the mode of one of the places that may be a tmpfs: the mode itself, and who may write there.
-fn follows_mode(what: &str, is_one: impl Fn(&str) -> bool) -> bool {
-    let places = ["/tmp", "/run", "/var/tmp"];
-    places.into_iter().filter(|place| is_one(place)).any(|place| {
-        what.ends_with(&format!(": stdout: {place}"))
-            || what.contains(&format!("create {place}/"))
-            || place == "/tmp" && (what.contains("mknod") || what.contains("open_device"))
-    })
 }
 
 /// The name of the difference that this is; `None` where nobody knows it.

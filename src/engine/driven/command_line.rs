@@ -279,7 +279,12 @@ fn mounts(dialect: Dialect, job: &ContainerJob, files: &Files<'_>, flags: &mut F
                     Dialect::Docker => asked.tmpfs.iter().find(|own| own.target == target).map(|own| &own.options[..]),
                     Dialect::Podman => Some(options),
                 };
-                flags.add("--tmpfs", &format!("{target}:{}", options.unwrap_or_default().join(",")));
+                let mut options = options.unwrap_or_default().join(",");
+                if dialect == Dialect::Podman && asked.preset == Preset::Docker {
+                    // podman copies what the image has there into it.
+                    options.push_str(if options.is_empty() { "notmpcopyup" } else { ",notmpcopyup" });
+                }
+                flags.add("--tmpfs", &format!("{target}:{options}"));
             }
             // The preset's own.
             _ => {}
