@@ -50,7 +50,15 @@ fn told(lab: &TempDir, arguments: &[&str]) -> Value {
 
 /// The exit status of an init that is given this command, where it is not pid 1: the same program, with nobody orphaned to it.
 fn init(helper: &Path, command: &[&str], meanwhile: impl FnOnce(u32)) -> Option<i32> {
-    let mut init = Command::new(helper).arg("reap").args(command).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut start = Command::new(helper);
+    start.arg("reap").args(command).stdout(Stdio::piped());
+    let mut init = loop {
+        match start.spawn() {
+            // Another test's child has the file open for writing until it is executed.
+            Err(busy) if busy.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            started => break started.expect("it starts"),
+        }
+    };
     // Until the command has been executed.
     let mut said = Vec::new();
     init.stdout.take().expect("a pipe").read_to_end(&mut said).expect("read");

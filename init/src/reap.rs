@@ -8,7 +8,7 @@ use crate::{
     launcher,
     setup::READY,
     sys::{
-        Fail, Result, c_strings, fd, file,
+        Result, c_strings, fd, file,
         process::{self, Ended},
     },
 };

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use caplab_init::wire::{
     Bundle, Container, ExecReport, Exit, Op, Phase, Process, Program, Refusal, Runtime, runtime::CONTAINERS,
-    runtime::HELPER_SOURCE, runtime::PLACE, runtime::cgroups,
+    runtime::HELPER_SOURCE, runtime::KILLED, runtime::NOT_EXECUTED, runtime::PLACE, runtime::cgroups,
 };
 
 use super::{LAB, Lab, container::Running, exec};
@@ -17,8 +17,11 @@ use crate::{
     setup::{self, Place, image::Owners, refusal},
     sys::{
         Fail, Result, c_strings,
+        clock::Instant,
         fd::{self, OwnedFd},
-        file, mount, path, process, system,
+        file, mount, path,
+        process::{self, Block, Ended},
+        system,
     },
 };
 
@@ -32,6 +35,8 @@ const NULL: &str = "null";
 const INPUT: &str = ".null";
 /// Where the hierarchies of control groups are mounted.
 const HIERARCHIES: &str = "/sys/fs/cgroup";
+/// How often it is looked whether pid 1 has become the container's program.
+const NAP: Duration = Duration::from_millis(1);
 /// Bytes kept of what it says.
 const WORDS: usize = 16 << 10;
 
@@ -103,10 +108,46 @@ pub(super) fn start(
     path::directory(CONTAINERS)
         .and_then(|above| path::make_symlink(above.as_fd(), &container.name, &format!("/proc/{pid}")))
         .map_err(plumbing)?;
-    if is_helper && report.stdout.first() != Some(&setup::READY) {
-        return Err(refusal(Phase::Exec, Fail::new("execve", libc::ESRCH)));
+    let runs = if is_helper { report.stdout.first() == Some(&setup::READY) } else { executed(runtime, pid, &pidfd) };
+    match never_ran(runtime, pid, &report).filter(|_| !runs) {
+        Some(refused) => Err(refused),
+        None if is_helper && !runs => Err(refusal(Phase::Exec, Fail::new("execve", libc::ESRCH))),
+        None => Ok(Running::of_runtime(pid, pidfd, container)),
     }
-    Ok(Running::of_runtime(pid, pidfd, container))
+}
+
+/// Waits until pid 1 is no longer the runtime: a copy of it in memory, or its file. The new memory gets its arguments only after the new
+/// credentials are in force (fs/exec.c begin_new_exec, then binfmt_elf.c create_elf_tables). False where it has ended before.
+fn executed(runtime: &Runtime, pid: i32, pidfd: &OwnedFd) -> bool {
+    let name = runtime.program.rsplit('/').next().unwrap_or_default();
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        let program = file::read_link(&format!("/proc/{pid}/exe"));
+        let is_runtime = program.is_ok_and(|program| program.contains(name) || program.ends_with("/exe"));
+        let has_arguments = file::read(&format!("/proc/{pid}/cmdline")).is_ok_and(|words| !words.is_empty());
+        if !is_runtime && has_arguments {
+            return true;
+        }
+        if fd::poll([Some(pidfd.as_fd())], Some(Instant::now() + NAP)).is_ok_and(|[ended]| ended) {
+            return false;
+        }
+    }
+    false
+}
+
+/// Why pid 1 has ended before it was the container's program. Neither `create` nor `start` of a runtime tells: both are over by then, and
+/// well. What could not be executed the runtime's own process says where the container's would write, in its last line; a seccomp
+/// profile kills it before it can.
+fn never_ran(runtime: &Runtime, pid: i32, report: &ExecReport) -> Option<Refusal> {
+    let says = |detail: String| Refusal { phase: Phase::Runtime, call: runtime.call("start"), errno: 0, detail };
+    let words = String::from_utf8_lossy(&report.stderr);
+    if let Some(line) = words.lines().rfind(|line| line.starts_with(NOT_EXECUTED)) {
+        return Some(says(line.trim().to_owned()));
+    }
+    match process::wait(pid, Block::No) {
+        Ok(Some(Ended::Signal(libc::SIGSYS))) => Some(says(KILLED.to_owned())),
+        _ => None,
+    }
 }
 
 /// Has a process run in a container.

@@ -19,6 +19,13 @@ pub const SHARED_MEMORY: &str = "/mnt/shm";
 /// Where the lab host has the fixture host.
 pub const FIXTURE: &str = "/mnt/host";
 
+/// How a runtime begins to say that a container's program could not be executed: crun "exec container process `x`: …", runc
+/// "exec x: …".
+pub const NOT_EXECUTED: &str = "exec ";
+/// What is said of a pid 1 that SIGSYS killed before it was the container's program.
+pub const KILLED: &str =
+    "pid 1 was killed by SIGSYS before it ran: its seccomp profile refuses what every program needs";
+
 /// The directory for a run's control groups, in each hierarchy. The guard's pid tells runs apart.
 #[must_use]
 pub fn cgroups(guard: u32) -> String {

@@ -17,7 +17,8 @@ use std::{collections::HashMap, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use caplab_init::wire::{
     Case as WireCase, CaseReport, Container as WireContainer, ContainerReport, ExecReport, Exit, Phase, Probe,
-    Process as WireProcess, ProcessText, Program as WireProgram, Refusal, StepReport, runtime::HELPER,
+    Process as WireProcess, ProcessText, Program as WireProgram, Refusal, StepReport,
+    runtime::{HELPER, KILLED, NOT_EXECUTED},
 };
 
 pub(super) use self::driver::{DOCKER, PODMAN};
@@ -208,10 +209,27 @@ impl Driven {
         }
         let pid = self.client.must(&["inspect", "--format", "{{.State.Pid}}", &name])?;
         let pid = pid.parse().map_err(|_| EngineError(format!("{} inspect: no pid but {pid:?}", self.client.name)))?;
-        let init = Init::find(pid).map_err(|error| {
-            EngineError(format!("container {} had ended before it could be looked at: {error}", job.name))
-        })?;
-        Ok(Ok(Running { name, init }))
+        match Init::find(pid) {
+            Ok(init) => Ok(Ok(Running { name, init })),
+            Err(error) => match self.never_ran(&name)? {
+                Some(detail) => Ok(Err(self.refusal("run", detail))),
+                None => {
+                    Err(EngineError(format!("container {} had ended before it could be looked at: {error}", job.name)))
+                }
+            },
+        }
+    }
+
+    /// Why a container has ended that was never its program: what its runtime wrote where that would have, or a kill by its profile.
+    fn never_ran(&self, name: &str) -> Result<Option<String>, EngineError> {
+        let logs = self.client.call(&["logs".to_owned(), name.to_owned()], &[], PATIENCE, 64 << 10)?;
+        let said = [&logs.stderr, &logs.stdout].map(|stream| last_line(stream));
+        if let Some(line) = said.into_iter().find(|line| line.starts_with(NOT_EXECUTED)) {
+            return Ok(Some(line));
+        }
+        // 128 and SIGSYS, as a shell says it.
+        let status = self.client.must(&["inspect", "--format", "{{.State.ExitCode}}", name])?;
+        Ok((status == "159").then(|| KILLED.to_owned()))
     }
 
     /// What a container is made of, and what that says of itself: what the engine has built of a Dockerfile, else an import of files.

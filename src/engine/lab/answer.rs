@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use caplab_init::wire::{
     Answer, Case, CaseReport, Container, ContainerReport, ExecReport, Exit, FileReport, FixtureKind, Op, Phase,
-    ProcessText, Refusal, StepReport,
+    ProcessText, Refusal, StepReport, runtime::NOT_EXECUTED,
 };
 
 use super::words;
@@ -82,8 +82,9 @@ fn is_ours(asked: &model::Container, container: &Container, refusal: &Refusal) -
 
 fn refused(refusal: &Refusal, message: String) -> Outcome {
     // A runtime looks for the program while it creates; what docker calls create is over by then. runc: `exec: "x": …`, crun:
-    // "executable file `x` not found".
-    let program = ["exec: ", "executable file"].iter().any(|words| refusal.detail.contains(words));
+    // "executable file `x` not found", "open executable: …". What could not be executed then is said after `start` was over.
+    let sought = ["exec: ", "executable file", "open executable"].iter().any(|words| refusal.detail.contains(words));
+    let program = sought || refusal.detail.starts_with(NOT_EXECUTED);
     let phase = match refusal.phase {
         Phase::Exec => RefusedPhase::Start,
         Phase::Runtime if program => RefusedPhase::Start,
