@@ -189,16 +189,6 @@ fn namespaces(linux: &Linux, effective: &ProcessFacts, found: &mut Vec<String>) 
     }
 }
 
-/// A range of groups that nobody is in: the kernel makes it 1 to 0 of the initial user namespace, whoever asked (net/ipv4/ping.c,
-/// ipv4_ping_group_range), and in one where these are no ids it shows the overflow group for both.
-fn is_empty_range(name: &str, value: &str) -> bool {
-    let range = value.split_once(' ').filter(|_| name == "net.ipv4.ping_group_range");
-    range.is_some_and(|(first, last)| first.parse::<u32>().ok() > last.parse().ok())
-}
-
-/// What [`is_empty_range`] is shown as to an ordinary user's lab host.
-const NOBODYS: &str = "65534 65534";
-
 fn sysctls(linux: &Linux, effective: &ProcessFacts, found: &mut Vec<String>) {
     let Some(got) = &effective.sysctls else { return };
     let mut asked: Vec<_> = linux.sysctl().iter().flatten().collect();
@@ -215,7 +205,7 @@ fn sysctls(linux: &Linux, effective: &ProcessFacts, found: &mut Vec<String>) {
             _ => words(value),
         };
         let given = got.iter().find(|(own, _)| own == name).map(|(_, value)| words(value)).unwrap_or_default();
-        if given != wanted && !(is_empty_range(name, value) && given == NOBODYS) {
+        if given != wanted {
             found.push(format!("asked for sysctl {name}={wanted}, the kernel has {given:?}"));
         }
     }
