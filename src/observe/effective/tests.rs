@@ -194,3 +194,13 @@ fn a_limit_that_was_not_asked_for_is_seen() {
         assert!(said.contains(what), "{what:?} is not in {said:?}");
     }
 }
+
+#[test]
+fn a_range_of_groups_is_as_the_host_numbers_it_and_an_empty_one_is_nobodys() {
+    let map = [IdMap { inside: 0, outside: 2000, count: 1000 }];
+    assert_eq!(group_range("0\t999", &map), ["2000 2999"]);
+    assert_eq!(group_range("0 2147483647", &[]), ["0 2147483647"]);
+    assert_eq!(group_range("1 0", &map), ["1 0", "65534 65534"]);
+    // What the map does not have the kernel refuses to be told.
+    assert_eq!(group_range("0 1000", &map), ["0 1000"]);
+}
