@@ -195,7 +195,8 @@ fn what_is_not_known_is_named_with_what_was_meant() {
         ("services: {web: {cap_ad: [KILL]}}\n", "did you mean `cap_add`?"),
         ("kind: Pod\nspec: {containers: [{name: a, securityContext: {runAsUsr: 1}}]}\n", "did you mean `runAsUser`?"),
         ("kind: Service\nspec: {}\n", "makes no container"),
-        ("services:\n\t- x\n", "not YAML"),
+        ("services: [a: b\n", "not YAML"),
+        ("services:\n\t- x\n", "a tab before"),
     ] {
         let path = lab.path().join("file.yaml");
         fs::write(&path, text).expect("written");
