@@ -102,9 +102,7 @@ const KNOWN: [Difference; 15] = [
         engines: &[Kind::Podman, Kind::Docker],
         reason: "its init is a file of the container, which a user must reach through the directories of the image",
         remedy: Remedy::Skip(|case| {
-            // Who it is an image may say.
-            let may_be_a_user = |one: &Container| one.user.is_none() || !User::is_root(one.user.as_ref());
-            case.containers.iter().any(|one| one.init && one.image.is_some() && may_be_a_user(one))
+            case.containers.iter().any(|one| one.init && one.image.is_some() && one.may_be_a_user())
         }),
     },
     Difference {

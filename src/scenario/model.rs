@@ -190,6 +190,12 @@ impl Container {
         }
     }
 
+    /// Whether its processes may be another user than root: who they are an image may say, before it has been read.
+    #[must_use]
+    pub fn may_be_a_user(&self) -> bool {
+        !User::is_root(self.user.as_ref()) || (self.user.is_none() && self.image.is_some())
+    }
+
     /// It has a user namespace of its own.
     #[must_use]
     pub fn has_user_namespace(&self) -> bool {

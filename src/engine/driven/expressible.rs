@@ -6,7 +6,7 @@ use super::{command_line::Dialect, init};
 use crate::{
     capability::CapSet,
     host::Machine,
-    scenario::model::{Case, Container, OwnIpc, Owner, Preset, User, Volume},
+    scenario::model::{Case, Container, OwnIpc, Owner, Preset, Volume},
 };
 
 /// Why a case cannot be put to this engine on this machine; `None` where it can.
@@ -110,9 +110,7 @@ fn grants(dialect: Dialect, container: &Container, machine: &Machine) -> Option<
             Some("no flag gives a capability that this machine's root lacks, not even in a user namespace")
         }
         Dialect::Podman
-            if container.preset == Preset::Docker
-                && !User::is_root(container.user.as_ref())
-                && !none(container.cap_add.named) =>
+            if container.preset == Preset::Docker && container.may_be_a_user() && !none(container.cap_add.named) =>
         {
             Some("podman gives an ordinary user what is added as ambient capabilities, docker does not")
         }
