@@ -159,7 +159,7 @@ fn say(text: std::fmt::Arguments<'_>) {
 /// Lines for a reader: where a terminal is narrower they are broken between words. Not for what is to be copied.
 fn tell(text: &str) {
     let columns = terminal::columns().unwrap_or(usize::MAX);
-    text.lines().flat_map(|line| pretty::fitted(line, columns)).for_each(|line| say(format_args!("{line}")));
+    text.split('\n').flat_map(|line| pretty::fitted(line, columns)).for_each(|line| say(format_args!("{line}")));
 }
 
 /// A text on standard output as it is: what others read has no colours to be taken out.
