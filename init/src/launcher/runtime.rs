@@ -35,6 +35,8 @@ const NULL: &str = "null";
 const INPUT: &str = ".null";
 /// Where the hierarchies of control groups are mounted.
 const HIERARCHIES: &str = "/sys/fs/cgroup";
+/// How long a pid 1 that is ending may take until its end can be waited for.
+const LAST_BREATH: Duration = Duration::from_secs(2);
 /// How often it is looked whether pid 1 has become the container's program.
 const NAP: Duration = Duration::from_millis(1);
 /// Bytes kept of what it says.
@@ -109,9 +111,12 @@ pub(super) fn start(
         .and_then(|above| path::make_symlink(above.as_fd(), &container.name, &format!("/proc/{pid}")))
         .map_err(plumbing)?;
     let runs = if is_helper { report.stdout.first() == Some(&setup::READY) } else { executed(runtime, pid, &pidfd) };
-    match never_ran(runtime, pid, &report).filter(|_| !runs) {
+    if runs {
+        return Ok(Running::of_runtime(pid, pidfd, container));
+    }
+    match never_ran(runtime, pid, &report) {
         Some(refused) => Err(refused),
-        None if is_helper && !runs => Err(refusal(Phase::Exec, Fail::new("execve", libc::ESRCH))),
+        None if is_helper => Err(refusal(Phase::Exec, Fail::new("execve", libc::ESRCH))),
         None => Ok(Running::of_runtime(pid, pidfd, container)),
     }
 }
@@ -144,9 +149,16 @@ fn never_ran(runtime: &Runtime, pid: i32, report: &ExecReport) -> Option<Refusal
     if let Some(line) = words.lines().rfind(|line| line.starts_with(NOT_EXECUTED)) {
         return Some(says(line.trim().to_owned()));
     }
-    match process::wait(pid, Block::No) {
-        Ok(Some(Ended::Signal(libc::SIGSYS))) => Some(says(KILLED.to_owned())),
-        _ => None,
+    // What it wrote to is closed before its end is there to be waited for, and until the runtime's own processes have ended it is their
+    // child.
+    let until = Instant::now() + LAST_BREATH;
+    loop {
+        match process::wait(pid, Block::No) {
+            Ok(Some(Ended::Signal(libc::SIGSYS))) => return Some(says(KILLED.to_owned())),
+            Ok(Some(_)) => return None,
+            _ if Instant::now() >= until => return None,
+            _ => drop(fd::poll([None], Some(Instant::now() + NAP))),
+        }
     }
 }
 
