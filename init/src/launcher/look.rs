@@ -7,13 +7,10 @@ use alloc::{
     vec::Vec,
 };
 
-use caplab_init::wire::{Hierarchy, ProcessText};
+use caplab_init::wire::{Hierarchy, ProcessText, report};
 
 use super::{Lab, container::Running, join};
 use crate::sys::file;
-
-/// The names of a process's namespaces in /proc/PID/ns that say where it is (not where its children will be).
-const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
 
 /// What /proc says about a process, which namespaces are the host's included.
 pub(super) fn process(lab: &Lab, pid: i32) -> ProcessText {
@@ -23,23 +20,14 @@ pub(super) fn process(lab: &Lab, pid: i32) -> ProcessText {
 /// What /proc says about a process, `self` the one that asks. A file that cannot be read is left empty: the parent says
 /// which one it misses.
 pub(crate) fn read(pid: &str) -> ProcessText {
-    let text = |file: &str| file::read_text(&format!("/proc/{pid}/{file}")).unwrap_or_default();
-    ProcessText {
-        status: text("status"),
-        uid_map: text("uid_map"),
-        gid_map: text("gid_map"),
-        mountinfo: text("mountinfo"),
-        limits: text("limits"),
-        cmdline: file::read(&format!("/proc/{pid}/cmdline")).unwrap_or_default(),
-        namespaces: namespaces(pid),
-        ..ProcessText::default()
-    }
+    let path = |file: &str| format!("/proc/{pid}/{file}");
+    let text = |file: &str| file::read_text(&path(file)).unwrap_or_default();
+    ProcessText::read(text, file::read(&path("cmdline")).unwrap_or_default(), namespaces(pid))
 }
 
-/// Name and identity of each namespace of a process; one that the kernel does not have is left out.
+/// The namespaces that a process is in.
 pub(super) fn namespaces(pid: &str) -> Vec<(String, String)> {
-    let identity = |name: &str| file::read_link(&format!("/proc/{pid}/ns/{name}")).ok();
-    NAMESPACES.into_iter().filter_map(|name| Some((name.to_owned(), identity(name)?))).collect()
+    report::namespaces(|name| file::read_link(&format!("/proc/{pid}/ns/{name}")).ok())
 }
 
 /// /proc/PID/cgroup.
@@ -100,12 +88,5 @@ pub(super) fn resources_inside(hierarchies: &[Hierarchy], text: &ProcessText, in
 
 /// A process and its ancestors up to the lab host's pid 1.
 pub(super) fn lineage(lab: &Lab, pid: i32) -> Vec<ProcessText> {
-    let mut all = Vec::new();
-    let mut next = Some(pid);
-    while let Some(pid) = next.filter(|pid| *pid > 0) {
-        let seen = process(lab, pid);
-        next = seen.status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
-        all.push(seen);
-    }
-    all
+    report::lineage(pid.cast_unsigned(), |pid| process(lab, pid.cast_signed()))
 }

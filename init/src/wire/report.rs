@@ -182,7 +182,48 @@ pub struct ProcessText {
     pub processes: Vec<(String, Vec<u8>)>,
 }
 
+/// The names of a process's namespaces in /proc/PID/ns that say where it is (not where its children will be).
+const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
+
+/// Name and identity of each namespace of a process, by the links of its /proc/PID/ns; one that the kernel does not have is left out.
+pub fn namespaces(link: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+    NAMESPACES.into_iter().filter_map(|name| Some((String::from(name), link(name)?))).collect()
+}
+
+/// A process and its ancestors up to pid 1 of the /proc that `read` looks at.
+pub fn lineage(pid: u32, read: impl Fn(u32) -> ProcessText) -> Vec<ProcessText> {
+    let mut all = Vec::new();
+    let mut next = Some(pid);
+    while let Some(pid) = next.filter(|pid| *pid > 0) {
+        let seen = read(pid);
+        next = parent(&seen.status);
+        all.push(seen);
+    }
+    all
+}
+
+/// Whose child a process is, by its /proc/PID/status; 0 where that is nobody in its pid namespace.
+#[must_use]
+pub fn parent(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
+}
+
 impl ProcessText {
+    /// What the files of /proc/PID say that a process of the host can read; `text` is empty for one that it cannot: who understands it
+    /// says which one is missed.
+    pub fn read(text: impl Fn(&str) -> String, cmdline: Vec<u8>, namespaces: Vec<(String, String)>) -> Self {
+        Self {
+            status: text("status"),
+            uid_map: text("uid_map"),
+            gid_map: text("gid_map"),
+            mountinfo: text("mountinfo"),
+            limits: text("limits"),
+            cmdline,
+            namespaces,
+            ..Self::default()
+        }
+    }
+
     /// Puts right of whom /proc/1 told the control groups: where the container's first process, which has this status and these groups
     /// on the host, is not the pid 1 of its pid namespace, it was somebody else. False where it cannot be told.
     pub fn with_init(&mut self, status: &str, cgroup: &str) -> bool {

@@ -8,13 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use caplab_init::wire::ProcessText;
+use caplab_init::wire::{ProcessText, report};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::host::controllers;
-
-/// The names of a process's namespaces in /proc/PID/ns that say where it is (not where its children will be).
-const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
 
 /// How long a runtime may take from saying that it has started a container to executing its command.
 const EXECVE: Duration = Duration::from_secs(10);
@@ -79,18 +76,10 @@ impl Init {
 
 /// What /proc says about a process. A file that cannot be read is left empty: who understands it says which one is missed.
 pub(super) fn read(pid: u32) -> ProcessText {
-    let text = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-    ProcessText {
-        status: text("status"),
-        uid_map: text("uid_map"),
-        gid_map: text("gid_map"),
-        mountinfo: text("mountinfo"),
-        limits: text("limits"),
-        cmdline: fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default(),
-        namespaces: namespaces(&pid.to_string()),
-        host_namespaces: host_namespaces(),
-        ..ProcessText::default()
-    }
+    let path = |file: &str| format!("/proc/{pid}/{file}");
+    let text = |file: &str| fs::read_to_string(path(file)).unwrap_or_default();
+    let cmdline = fs::read(path("cmdline")).unwrap_or_default();
+    ProcessText { host_namespaces: host_namespaces(), ..ProcessText::read(text, cmdline, namespaces(&pid.to_string())) }
 }
 
 /// The same of a container's pid 1, the limits of its control groups, and these sysctls of its namespaces.
@@ -144,19 +133,11 @@ pub(super) fn host_namespaces() -> Vec<(String, String)> {
 }
 
 fn namespaces(pid: &str) -> Vec<(String, String)> {
-    let identity = |name: &str| Some(fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()?.to_str()?.to_owned());
-    NAMESPACES.into_iter().filter_map(|name| Some((name.to_owned(), identity(name)?))).collect()
+    report::namespaces(|name| Some(fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()?.to_str()?.to_owned()))
 }
 
 /// A process and its ancestors up to the machine's pid 1. Of who has more capabilities than this process the kernel tells no
 /// namespaces (ptrace(2), PTRACE_MODE_READ); its command it tells to everybody.
 pub(super) fn lineage(pid: u32) -> Vec<ProcessText> {
-    let mut all = Vec::new();
-    let mut next = Some(pid);
-    while let Some(pid) = next.filter(|pid| *pid > 0) {
-        let seen = read(pid);
-        next = seen.status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
-        all.push(seen);
-    }
-    all
+    report::lineage(pid, read)
 }
