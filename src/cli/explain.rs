@@ -43,7 +43,7 @@ impl Explain {
             Ok(selection) => selection,
             Err(message) => return complain(&message),
         };
-        if let Some(Err(diagnostic)) = selection.scenarios.iter().find(|loaded| loaded.is_err()) {
+        if let Some(diagnostic) = selection.invalid().next() {
             say_error(format_args!("{diagnostic}"));
             return USAGE;
         }

@@ -126,7 +126,7 @@ impl Harden {
 
     fn named(&self) -> Result<Asked, String> {
         let selection = select(self.scenario.as_slice())?;
-        if let Some(diagnostic) = selection.scenarios.iter().find_map(|loaded| loaded.as_ref().err()) {
+        if let Some(diagnostic) = selection.invalid().next() {
             return Err(diagnostic.to_string());
         }
         match selection.cases().as_slice() {

@@ -62,7 +62,7 @@ impl List {
             }
         }
         let mut status = 0;
-        for diagnostic in selection.scenarios.iter().filter_map(|loaded| loaded.as_ref().err()) {
+        for diagnostic in selection.invalid() {
             say_error(format_args!("{diagnostic}\n"));
             status = USAGE;
         }

@@ -158,7 +158,7 @@ fn say(text: std::fmt::Arguments<'_>) {
 
 /// Lines for a reader: where a terminal is narrower they are broken between words. Not for what is to be copied.
 fn tell(text: &str) {
-    let columns = terminal::columns().unwrap_or(usize::MAX);
+    let columns = terminal::columns();
     text.split('\n').flat_map(|line| pretty::fitted(line, columns)).for_each(|line| say(format_args!("{line}")));
 }
 

@@ -57,7 +57,7 @@ impl Mutate {
             Ok(selection) => selection,
             Err(message) => return complain(&message),
         };
-        if let Some(diagnostic) = selection.scenarios.iter().find_map(|loaded| loaded.as_ref().err()) {
+        if let Some(diagnostic) = selection.invalid().next() {
             return complain(&diagnostic.to_string());
         }
         // What a process inherits must not be by chance what it is to have: a umask(2) that is left out would then be missed by nobody.

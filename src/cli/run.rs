@@ -116,7 +116,7 @@ impl Run {
         let mut reporter = Reporter::new(cases.len());
         let mut tally = Tally::default();
         let mut documents = Vec::new();
-        for diagnostic in selection.scenarios.iter().filter_map(|loaded| loaded.as_ref().err()) {
+        for diagnostic in selection.invalid() {
             tally.invalid += 1;
             if pretty {
                 reporter.invalid(diagnostic);
@@ -156,8 +156,7 @@ impl Run {
             }
             if let Some(dir) = &self.report {
                 let valid: Vec<_> = selection.scenarios.iter().flatten().collect();
-                let wrong = selection.scenarios.iter().filter_map(|loaded| loaded.as_ref().err());
-                let invalid: Vec<_> = wrong.map(AsRef::as_ref).collect();
+                let invalid: Vec<_> = selection.invalid().collect();
                 if let Err(error) = html::write(dir, &document, &valid, &invalid, &context.machine) {
                     return complain(&format!("--report {}: {error}", dir.display()));
                 }

@@ -8,7 +8,7 @@ use std::{
 use super::{say_error, shard::Shard};
 use crate::{
     report::pretty,
-    scenario::{self, discover, model::Case, model::Scenario},
+    scenario::{self, Invalid, discover, model::Case, model::Scenario},
     snapshot::Store,
     suite::{Loaded, Source},
     text::nearest,
@@ -107,6 +107,11 @@ fn by_name(filters: Vec<String>) -> Result<Selection, String> {
 }
 
 impl Selection {
+    /// What is wrong with the files that are no valid scenario.
+    pub(super) fn invalid(&self) -> impl Iterator<Item = &Invalid> {
+        self.scenarios.iter().filter_map(|loaded| loaded.as_ref().err()).map(AsRef::as_ref)
+    }
+
     /// The cases, in the order of the suite.
     pub(super) fn cases(&self) -> Vec<(&Scenario, &Case)> {
         let scenarios = self.scenarios.iter().flatten();
@@ -119,8 +124,7 @@ impl Selection {
     /// Keeps one share of the cases; a file that is invalid counts as one. Scenarios stay whole: a snapshot knows of all cases.
     pub(super) fn share(&mut self, shard: Shard) {
         let cases = self.cases().into_iter().map(|(scenario, case)| pretty::name(&scenario.name, case.name.as_deref()));
-        let invalid = self.scenarios.iter().filter_map(|loaded| loaded.as_ref().err());
-        let mine = shard.of(cases.chain(invalid.map(|diagnostic| diagnostic.scenario.clone())));
+        let mine = shard.of(cases.chain(self.invalid().map(|diagnostic| diagnostic.scenario.clone())));
         self.scenarios.retain(|loaded| loaded.as_ref().map_or_else(|wrong| mine.contains(&wrong.scenario), |_| true));
         self.share = Some(mine);
         self.narrow();

@@ -101,7 +101,7 @@ impl Shell {
     /// What is meant.
     fn scene(&self) -> Result<Scene, String> {
         let selection = select(std::slice::from_ref(&self.what))?;
-        if let Some(Err(diagnostic)) = selection.scenarios.iter().find(|loaded| loaded.is_err()) {
+        if let Some(diagnostic) = selection.invalid().next() {
             return Err(diagnostic.to_string());
         }
         let (scenario, case) = selection.only(&self.what)?;

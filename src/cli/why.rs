@@ -61,7 +61,7 @@ impl Why {
             Ok(selection) => selection,
             Err(message) => return complain(&message),
         };
-        if let Some(diagnostic) = selection.scenarios.iter().find_map(|loaded| loaded.as_ref().err()) {
+        if let Some(diagnostic) = selection.invalid().next() {
             return complain(&diagnostic.to_string());
         }
         let machine = Machine::probe(self.trust_host);

@@ -74,9 +74,10 @@ fn closer(name: &str, result: &CaseResult) -> Option<String> {
     Some(format!("to look closer: {}caplab explain {name}; caplab shell {name}", why.unwrap_or_default()))
 }
 
-/// A line of [`told`] as a terminal of so many columns has it.
+/// A line of [`told`] as a terminal of so many columns has it; one line where nobody said how many.
 #[must_use]
-pub fn fitted(line: &str, columns: usize) -> Vec<String> {
+pub fn fitted(line: &str, columns: Option<usize>) -> Vec<String> {
+    let Some(columns) = columns else { return vec![line.to_owned()] };
     let plain = anstream::adapter::strip_str(line).to_string();
     let indent = plain.len() - plain.trim_start().len();
     // Under the name, or under the text.
@@ -302,8 +303,7 @@ impl Reporter {
             eprint!("\r\x1b[K");
         }
         for line in text.split('\n') {
-            let lines = self.columns.map_or_else(|| vec![line.to_owned()], |columns| fitted(line, columns));
-            for line in lines {
+            for line in fitted(line, self.columns) {
                 // Nobody reads on where standard output is closed; the exit status still says how it went.
                 let _ = writeln!(self.out, "{line}");
             }

@@ -84,8 +84,9 @@ impl Standing {
         let mut head: Vec<String> = round.error.iter().flat_map(|error| error.lines()).map(str::to_owned).collect();
         head.extend(self.wrong_first(round).flat_map(|stand| stand.wrong.iter().cloned()));
         if let Some((rows, columns)) = size {
-            let fit =
-                |lines: &[String]| lines.iter().flat_map(|line| pretty::fitted(line, columns)).collect::<Vec<_>>();
+            let fit = |lines: &[String]| {
+                lines.iter().flat_map(|line| pretty::fitted(line, Some(columns))).collect::<Vec<_>>()
+            };
             (head, foot) = (fit(&head), fit(&foot));
             // What has passed gives way to what has not, of which something is always shown. Between and below are blank lines, that which
             // says what to press, and the cursor's.

@@ -59,7 +59,7 @@ pub(super) fn explain(context: &Context, case: &Case, result: &mut CaseResult) {
     if rootless::with_counterfactuals(case, &context.machine).is_some() {
         return;
     }
-    let trials = Trials::new(&context.machine, context.timeout, 1, rootless::beyond);
+    let trials = trials(context);
     for (index, step) in result.steps.iter_mut().enumerate() {
         let seen = step.seen.outcome.sense();
         // That a command printed something else is nobody's permission.
@@ -73,6 +73,11 @@ pub(super) fn explain(context: &Context, case: &Case, result: &mut CaseResult) {
             step.why = why.causes.iter().map(|cause| cause.sentence(sense)).collect();
         }
     }
+}
+
+/// What a case is asked by beside others: they have the other processors.
+fn trials(context: &Context) -> Trials<'_> {
+    Trials::new(&context.machine, context.timeout, 1, rootless::beyond)
 }
 
 /// Nothing was changed yet.
@@ -105,8 +110,7 @@ fn otherwise(reason: &Reason, seen: &Outcome, other: &Outcome, engine: Kind) -> 
 
 /// Of a `because: none`: looks for what decides.
 fn nothing(context: &Context, case: &Case, step: usize) -> Result<BecauseResult, EngineError> {
-    let trials = Trials::new(&context.machine, context.timeout, 1, rootless::beyond);
-    let why = counterfactual::decides(case, step, &trials).map_err(EngineError)?;
+    let why = counterfactual::decides(case, step, &trials(context)).map_err(EngineError)?;
     let causes = causes(&why);
     let asked = why.rows.iter().filter(|row| row.changes.len() == 1 && row.seen.is_ok()).count();
     Ok(BecauseResult {
@@ -221,8 +225,7 @@ impl Lab<'_> {
 
 /// What decides in place of what the author named.
 fn true_cause(context: &Context, case: &Case, step: usize) -> String {
-    let trials = Trials::new(&context.machine, context.timeout, 1, rootless::beyond);
-    let Ok(why) = counterfactual::why(case, step, &trials) else { return String::new() };
+    let Ok(why) = counterfactual::why(case, step, &trials(context)) else { return String::new() };
     match causes(&why).as_slice() {
         [] => "; nor does any other control that can be named".to_owned(),
         causes => format!("; it is because of {}", causes.join(", or of ")),
