@@ -8,11 +8,11 @@ use alloc::{borrow::ToOwned, format, string::String};
 use core::time::Duration;
 
 use caplab_init::wire::{
-    Bundle, Container, ExecReport, Exit, Op, Phase, Process, Program, Refusal, Runtime, runtime::CONTAINERS,
+    Bundle, Container, ExecReport, Exit, Op, Phase, Process, Program, Refusal, Runtime, report, runtime::CONTAINERS,
     runtime::HELPER_SOURCE, runtime::KILLED, runtime::NOT_EXECUTED, runtime::PLACE, runtime::cgroups,
 };
 
-use super::{LAB, Lab, container::Running, exec};
+use super::{LAB, Lab, container::Running, exec, look};
 use crate::{
     setup::{self, Place, image::Owners, refusal},
     sys::{
@@ -35,7 +35,7 @@ const NULL: &str = "null";
 const INPUT: &str = ".null";
 /// Where the hierarchies of control groups are mounted.
 const HIERARCHIES: &str = "/sys/fs/cgroup";
-/// How long a pid 1 that is ending may take until its end can be waited for.
+/// How long a process that is ending, pid 1 or one of the runtime's, may take until it is over.
 const LAST_BREATH: Duration = Duration::from_secs(2);
 /// How often it is looked whether pid 1 has become the container's program.
 const NAP: Duration = Duration::from_millis(1);
@@ -112,6 +112,7 @@ pub(super) fn start(
         .map_err(plumbing)?;
     let runs = if is_helper { report.stdout.first() == Some(&setup::READY) } else { executed(runtime, pid, &pidfd) };
     if runs {
+        adopted(runtime, pid);
         return Ok(Running::of_runtime(pid, pidfd, container));
     }
     match never_ran(runtime, pid, &report) {
@@ -124,13 +125,9 @@ pub(super) fn start(
 /// Waits until pid 1 is no longer the runtime: a copy of it in memory, or its file. The new memory gets its arguments only after the new
 /// credentials are in force (fs/exec.c begin_new_exec, then binfmt_elf.c create_elf_tables). False where it has ended before.
 fn executed(runtime: &Runtime, pid: i32, pidfd: &OwnedFd) -> bool {
-    let name = runtime.program.rsplit('/').next().unwrap_or_default();
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
-        let program = file::read_link(&format!("/proc/{pid}/exe"));
-        let is_runtime = program.is_ok_and(|program| program.contains(name) || program.ends_with("/exe"));
-        let has_arguments = file::read(&format!("/proc/{pid}/cmdline")).is_ok_and(|words| !words.is_empty());
-        if !is_runtime && has_arguments {
+        if is_another(runtime, pid) {
             return true;
         }
         if fd::poll([Some(pidfd.as_fd())], Some(Instant::now() + NAP)).is_ok_and(|[ended]| ended) {
@@ -138,6 +135,24 @@ fn executed(runtime: &Runtime, pid: i32, pidfd: &OwnedFd) -> bool {
         }
     }
     false
+}
+
+/// Whether a process is alive and not the runtime: a copy of it in memory, or its file. One that is ending has no arguments any more.
+fn is_another(runtime: &Runtime, pid: i32) -> bool {
+    let name = runtime.program.rsplit('/').next().unwrap_or_default();
+    let program = file::read_link(&format!("/proc/{pid}/exe"));
+    let is_runtime = program.is_ok_and(|program| program.contains(name) || program.ends_with("/exe"));
+    !is_runtime && file::read(&format!("/proc/{pid}/cmdline")).is_ok_and(|words| !words.is_empty())
+}
+
+/// Waits until the runtime's own processes have let go of pid 1. The one that forked it is its parent for as long as it takes to end, and
+/// whoever asks for pid 1's ancestors would find it among them.
+fn adopted(runtime: &Runtime, pid: i32) {
+    let until = Instant::now() + LAST_BREATH;
+    let parent = || report::parent(&look::status(pid)).map(u32::cast_signed).filter(|parent| *parent > 0);
+    while Instant::now() < until && parent().is_some_and(|parent| !is_another(runtime, parent)) {
+        fd::poll([None], Some(Instant::now() + NAP)).ok();
+    }
 }
 
 /// Why pid 1 has ended before it was the container's program. Neither `create` nor `start` of a runtime tells: both are over by then, and
