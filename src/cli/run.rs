@@ -36,7 +36,7 @@ pub(super) struct Run {
     /// Cases at the same time [default: as many as there are processors]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     jobs: Option<u16>,
-    /// Who makes the containers: `native` is built in, `runc` and `crun` are driven as commands
+    /// Who makes the containers: `native` is built in, `runc`, `crun`, `podman` and `docker` are driven as commands
     #[arg(long, value_name = "ENGINE", default_value = "native", value_parser = engine)]
     engine: Kind,
     /// How results are printed
