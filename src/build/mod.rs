@@ -15,14 +15,11 @@ use crate::{
     host::Machine,
     image::{self, Config, Image, config},
     scenario::{
-        image::{Build, Command, FromImage, Instruction, Origin, expand},
+        image::{Build, Command, FromImage, Instruction, Origin, SHELL, expand},
         model::{Case, Container},
     },
     spec,
 };
-
-/// The shell of RUN, CMD and ENTRYPOINT where SHELL names no other.
-const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
 /// The case with its images, and with what they say where its author says nothing.
 ///

@@ -1,6 +1,6 @@
 //! RUN: a command in a container of the native engine, docker's as everything that is not said otherwise, and what it leaves.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::Site;
 use crate::{
@@ -8,14 +8,12 @@ use crate::{
     image::{Image, Tree},
     observe::Outcome,
     scenario::{
-        image::{Base, FromImage, Origin},
+        image::{Base, FromImage, Origin, RUN_TIMEOUT},
         model::{Case, Container, Host, Rootfs, Step},
     },
     spec, verdict,
 };
 
-/// As long may a RUN take.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// So many of its last lines are shown where it fails.
 const LAST_LINES: usize = 12;
 
@@ -24,7 +22,7 @@ impl Site<'_> {
     pub(super) fn run(&mut self, argv: Vec<String>) -> Result<Tree, String> {
         let before = Arc::new(self.image.clone().finished(self.image.config.clone())?);
         let case = self.case(argv, Arc::clone(&before));
-        let mut job = spec::job(&case, self.machine, PATIENCE).map_err(|error| error.to_string())?;
+        let mut job = spec::job(&case, self.machine, RUN_TIMEOUT).map_err(|error| error.to_string())?;
         job.capture = true;
         // One of its own: what is built is built once, and whoever needs it waits.
         let mut engine = Native::start().map_err(|error| error.to_string())?;

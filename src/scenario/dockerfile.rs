@@ -3,12 +3,18 @@
 mod pieces;
 mod words;
 
+use std::time::Duration;
+
 pub use pieces::Piece;
 pub use words::expand;
 use words::{is_name, words};
 
 use crate::text::nearest;
 
+/// The shell of RUN, CMD and ENTRYPOINT where SHELL names no other.
+pub const SHELL: [&str; 2] = ["/bin/sh", "-c"];
+/// As long may a RUN take, whoever builds.
+pub const RUN_TIMEOUT: Duration = Duration::from_secs(120);
 /// A larger one is generated, in lines.
 const MAX_LINES: usize = 1000;
 

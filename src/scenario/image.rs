@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-pub use super::dockerfile::{Base, Command, Copy, Dockerfile, Instruction, Line, Piece, expand};
+pub use super::dockerfile::{Base, Command, Copy, Dockerfile, Instruction, Line, Piece, RUN_TIMEOUT, SHELL, expand};
 use crate::image::Image;
 
 /// `image:` or `build:`, and what came of it.

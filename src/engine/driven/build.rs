@@ -1,7 +1,7 @@
 //! A Dockerfile through docker's and podman's own build: the file as it was written, in the scenario's own context, but for its FROM. The image
 //! lasts as long as who asked for it.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, sync::Arc};
 
 use caplab_init::wire::Exit;
 use serde_json::Value;
@@ -15,18 +15,14 @@ use super::{
 use crate::{
     engine::{EngineError, RootTree},
     image::Config,
-    scenario::image::{Base, Build, Command, Instruction, Line, expand},
+    scenario::image::{Base, Build, Command, Instruction, Line, RUN_TIMEOUT, SHELL, expand},
     spec,
 };
 
 /// The repository of what was built. Of this registry nobody is asked, whatever an engine does about an image that is not there.
 pub(super) const BUILT: &str = "localhost/caplab-build";
-/// As long may a RUN take; natively it is the same.
-const RUN: Duration = Duration::from_secs(120);
 /// The label of all that one build makes.
 const OF_BUILD: &str = "caplab.build";
-/// The shell of RUN where SHELL names no other.
-const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
 /// A build, while it goes on.
 struct Site<'a> {
@@ -127,7 +123,7 @@ impl Site<'_> {
         let (program, rest) = argv.split_first().ok_or_else(|| EngineError("RUN of nothing".to_owned()))?;
         call.extend([format!("--entrypoint={program}"), image.to_owned()]);
         call.extend(rest.iter().cloned());
-        let ended = self.client.call(&call, &[], RUN, 64 << 10);
+        let ended = self.client.call(&call, &[], RUN_TIMEOUT, 64 << 10);
         let made = match ended {
             Ok(report) if report.exit == Exit::Code(0) => self.client.must(&["commit", &name]),
             Ok(report) => Err(self.client.failed(&call, &report)),
@@ -190,7 +186,7 @@ impl Site<'_> {
         // Of docker 23 on it is the old one that knows images of this machine alone.
         let environment = [("DOCKER_BUILDKIT", "0".to_owned())];
         let runs = u32::try_from(runs).unwrap_or(u32::MAX);
-        let report = self.client.build(signal, &call, &environment, PATIENCE + RUN.saturating_mul(runs))?;
+        let report = self.client.build(signal, &call, &environment, PATIENCE + RUN_TIMEOUT.saturating_mul(runs))?;
         if report.exit != Exit::Code(0) {
             return Err(self.client.failed(&call, &report));
         }
