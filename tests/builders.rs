@@ -5,9 +5,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
-    process::{Child, Command, Stdio},
-    thread::sleep,
-    time::Duration,
+    process::Command,
 };
 
 use serde_json::Value;
@@ -17,7 +15,7 @@ mod images;
 #[path = "support/place.rs"]
 mod place;
 use images::{BUILDERS, BUILT, ask, image_of, own, own_build, says_the_same, there};
-use place::{place, run, scenario};
+use place::{place, processes, results, run, scenario, start, within};
 
 /// What needs no program.
 const WITHOUT_RUN: [&str; 2] = [
@@ -179,13 +177,6 @@ fn a_line_for_another_shell_is_not_put_to_podman() {
     }
 }
 
-/// caplab with a scenario on an engine, until it is killed.
-fn start(place: &Path, engine: &str) -> Child {
-    let mut caplab = Command::new(env!("CARGO_BIN_EXE_caplab"));
-    let caplab = caplab.args(["run", "--update", "--engine", engine]).current_dir(place).env_remove("CI");
-    caplab.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("caplab starts")
-}
-
 fn lines(engine: &str, arguments: &[&str]) -> Vec<String> {
     String::from_utf8(ask(engine, arguments)).expect("text").lines().map(str::to_owned).collect()
 }
@@ -213,17 +204,6 @@ fn left(engine: &str, of: u32) -> Vec<String> {
     let own = [format!("{BUILT}:{of}."), format!("caplab-engine-{of}.")];
     all.extend(containers.into_iter().filter(|line| own.iter().any(|own| line.contains(own))));
     all
-}
-
-/// Waits until something is so.
-fn within(seconds: u64, mut is_so: impl FnMut() -> bool) -> bool {
-    (0..seconds * 5).any(|_| {
-        let so = is_so();
-        if !so {
-            sleep(Duration::from_millis(200));
-        }
-        so
-    })
 }
 
 #[test]
@@ -260,11 +240,9 @@ fn what_caplab_has_an_engine_build_is_what_it_builds_itself() {
     }
 }
 
-/// Processes with this word in their command line.
-fn processes(word: &str) -> usize {
-    let lines =
-        fs::read_dir("/proc").expect("read").filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
-    lines.filter(|line| line.split(|byte| *byte == 0).any(|own| own == word.as_bytes())).count()
+/// A RUN that takes its time on docker and podman: natively, where it is built first, neither file is there.
+fn only_there(time: &str) -> String {
+    format!("RUN if test -e /.dockerenv || test -e /run/.containerenv; then sleep {time}; fi")
 }
 
 #[test]
@@ -273,9 +251,7 @@ fn a_build_that_is_killed_leaves_nothing() {
         // docker's FROM host is built in pieces, everything else by its build.
         for (from, number) in [("FROM host", 41), ("FROM scratch\nCOPY root /", 42)] {
             let time = format!("31415.9{number}{}", std::process::id());
-            // Natively, where it is built first, neither is there.
-            let run = format!("RUN if test -e /.dockerenv || test -e /run/.containerenv; then sleep {time}; fi");
-            let dockerfile = format!("{from}\nCOPY one /\nRUN true\n{run}\nRUN true");
+            let dockerfile = format!("{from}\nCOPY one /\nRUN true\n{}\nRUN true", only_there(&time));
             let place = place(&scenario(&dockerfile, "  - inspect: {uid: 0}\n"));
             let folder = place.path().join("scenarios");
             context(&folder, "");
@@ -285,6 +261,30 @@ fn a_build_that_is_killed_leaves_nothing() {
             assert!(within(60, || processes(&time) > 0), "{engine} {from}: the build runs");
             caplab.kill().expect("killed");
             caplab.wait().expect("gone");
+            let gone = within(40, || processes(&time) == 0 && left(engine, of).is_empty());
+            assert!(gone, "{engine} {from}: {} {:?}", processes(&time), left(engine, of));
+        }
+    }
+}
+
+#[test]
+fn a_build_that_runs_out_of_time_is_ended() {
+    for engine in BUILDERS.into_iter().filter(|engine| there(engine)) {
+        for (from, number) in [("FROM host", 43), ("FROM scratch\nCOPY root /", 44)] {
+            let time = format!("31415.9{number}{}", std::process::id());
+            let dockerfile = format!("{from}\n{}", only_there(&time));
+            let place = place(
+                &scenario(&dockerfile, "  - inspect: {uid: 0}\n").replace("context: .", "context: .\n    timeout: 3s"),
+            );
+            let folder = place.path().join("scenarios");
+            context(&folder, "");
+            programs(&folder.join("root"));
+            let caplab = start(place.path(), engine);
+            let of = caplab.id();
+            let results = results(caplab);
+            assert_eq!(results[0]["verdict"], "error", "{engine} {from}: {:#}", results[0]);
+            let reason = results[0]["reason"].as_str().unwrap_or_default();
+            assert!(reason.contains("a RUN took longer than 3s"), "{engine} {from}: {reason}");
             let gone = within(40, || processes(&time) == 0 && left(engine, of).is_empty());
             assert!(gone, "{engine} {from}: {} {:?}", processes(&time), left(engine, of));
         }

@@ -1,12 +1,12 @@
 //! Dockerfiles: what no scenario of the suite can say, because it goes wrong, or needs files beside it.
 
-use std::{fs, os::unix::fs::symlink, process::Command};
+use std::{fs, os::unix::fs::symlink};
 
 #[path = "support/place.rs"]
 mod place;
 #[path = "support/users.rs"]
 mod support;
-use place::{place, run, scenario};
+use place::{place, processes, run, scenario, start, within};
 use support::runs;
 
 const ANY: &str = "  - inspect: {uid: 0}\n";
@@ -146,33 +146,30 @@ fn a_build_leaves_nothing_on_the_machine() {
 }
 
 #[test]
+fn a_run_has_the_time_that_its_author_gives_it() {
+    if !runs() {
+        return;
+    }
+    let time = "31415.92654";
+    let long = scenario(&format!("FROM host\nRUN true\nRUN [\"sleep\", \"{time}\"]"), ANY);
+    let place = place(&long.replace("context: .", "timeout: 500ms"));
+    let results = run(place.path(), "native");
+    let reason = results[0]["reason"].as_str().unwrap_or_default();
+    assert_eq!(results[0]["verdict"], "error", "{:#}", results[0]);
+    assert!(reason.contains("line 3: RUN: took longer than 500ms") && reason.contains("`timeout: 10m`"), "{reason}");
+    assert!(within(20, || processes(time) == 0), "its process is gone");
+}
+
+#[test]
 fn a_build_that_is_killed_leaves_no_process() {
     if !runs() {
         return;
     }
-    let runs = |what: &str| {
-        fs::read_dir("/proc")
-            .expect("read")
-            .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok())
-            .any(|line| String::from_utf8_lossy(&line).split('\0').any(|word| word == what))
-    };
-    let wait = |until: &dyn Fn() -> bool| {
-        (0..1000).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-            until()
-        })
-    };
     let time = "31415.92653";
     let place = place(&scenario(&format!("FROM host\nRUN [\"sleep\", \"{time}\"]"), ANY));
-    let mut caplab = Command::new(env!("CARGO_BIN_EXE_caplab"));
-    let mut caplab = caplab
-        .args(["run", "--update"])
-        .current_dir(place.path())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .expect("caplab starts");
-    assert!(wait(&|| runs(time)), "the build runs");
+    let mut caplab = start(place.path(), "native");
+    assert!(within(20, || processes(time) > 0), "the build runs");
     caplab.kill().expect("killed");
     caplab.wait().expect("gone");
-    assert!(wait(&|| !runs(time)), "its process is gone");
+    assert!(within(20, || processes(time) == 0), "its process is gone");
 }

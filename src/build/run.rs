@@ -8,7 +8,7 @@ use crate::{
     image::{Image, Tree},
     observe::Outcome,
     scenario::{
-        image::{Base, FromImage, Origin, RUN_TIMEOUT},
+        image::{Base, FromImage, Origin},
         model::{Case, Container, Host, Rootfs, Step},
     },
     spec, verdict,
@@ -22,7 +22,7 @@ impl Site<'_> {
     pub(super) fn run(&mut self, argv: Vec<String>) -> Result<Tree, String> {
         let before = Arc::new(self.image.clone().finished(self.image.config.clone())?);
         let case = self.case(argv, Arc::clone(&before));
-        let mut job = spec::job(&case, self.machine, RUN_TIMEOUT).map_err(|error| error.to_string())?;
+        let mut job = spec::job(&case, self.machine, self.build.timeout).map_err(|error| error.to_string())?;
         job.capture = true;
         // One of its own: what is built is built once, and whoever needs it waits.
         let mut engine = Native::start().map_err(|error| error.to_string())?;
@@ -35,7 +35,13 @@ impl Site<'_> {
         }
         let step = seen.steps.first().ok_or("RUN: the engine took no step")?;
         if step.outcome != Outcome::Allowed {
-            let mut why = format!("RUN: {}", verdict::words(&step.outcome));
+            let mut why = match step.outcome {
+                Outcome::TimedOut => format!(
+                    "RUN: took longer than {:?}, and was killed; `timeout: 10m` in `build` gives it more",
+                    self.build.timeout
+                ),
+                _ => format!("RUN: {}", verdict::words(&step.outcome)),
+            };
             let said = [&step.stdout, &step.stderr].map(|output| output.text.trim_end().to_owned()).join("\n");
             let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
             for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     capability::Capability,
     scenario::{
-        image::{Build, Origin},
+        image::{Build, Origin, RUN_TIMEOUT},
         model::{Container, Device, IdOrName, Preset, Propagation, Rootfs, User, Volume, VolumeSource},
         resources::{limit_text, processors},
     },
@@ -59,6 +59,9 @@ fn of_build(build: &Build) -> Value {
     if !build.args.is_empty() {
         let args = build.args.iter().map(|(name, value)| (name.clone(), json!(value)));
         keys.insert("args".to_owned(), Value::Object(args.collect()));
+    }
+    if build.timeout != RUN_TIMEOUT {
+        keys.insert("timeout".to_owned(), json!(format!("{}ms", build.timeout.as_millis())));
     }
     Value::Object(keys)
 }

@@ -13,7 +13,7 @@ use crate::text::nearest;
 
 /// The shell of RUN, CMD and ENTRYPOINT where SHELL names no other.
 pub const SHELL: [&str; 2] = ["/bin/sh", "-c"];
-/// As long may a RUN take, whoever builds.
+/// As long may a RUN take, whoever builds, where `timeout` says nothing else.
 pub const RUN_TIMEOUT: Duration = Duration::from_secs(120);
 /// A larger one is generated, in lines.
 const MAX_LINES: usize = 1000;

@@ -1,6 +1,6 @@
 //! What a container is made of beside caplab's own roots: an image, or a Dockerfile.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 pub use super::dockerfile::{Base, Command, Copy, Dockerfile, Instruction, Line, Piece, RUN_TIMEOUT, SHELL, expand};
 use crate::image::Image;
@@ -45,6 +45,8 @@ pub struct Build {
     pub dockerfile: Dockerfile,
     /// `args`: those of ARG that are not as the Dockerfile has them.
     pub args: Vec<(String, String)>,
+    /// `timeout`: as long may each RUN take, whoever builds.
+    pub timeout: Duration,
 }
 
 impl FromImage {

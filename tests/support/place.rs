@@ -1,6 +1,12 @@
 //! A folder with a scenario that has a Dockerfile, and its results.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::Duration,
+};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -13,14 +19,42 @@ pub(crate) fn place(scenario: &str) -> TempDir {
     folder
 }
 
-/// The results, by this engine. Pictures are not what is looked at.
+/// The results, by this engine.
 pub(crate) fn run(place: &Path, engine: &str) -> Vec<Value> {
+    results(start(place, engine))
+}
+
+/// caplab with the scenario on this engine. Pictures are not what is looked at.
+pub(crate) fn start(place: &Path, engine: &str) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_caplab"));
     command.args(["run", "--update", "--format", "json", "--engine", engine]).current_dir(place).env_remove("CI");
-    let output = command.output().expect("caplab starts");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("caplab starts")
+}
+
+/// What it says when it has ended.
+pub(crate) fn results(caplab: Child) -> Vec<Value> {
+    let output = caplab.wait_with_output().expect("it ends");
     let document: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     document["results"].as_array().expect("results").clone()
+}
+
+/// Processes with this word in their command line.
+pub(crate) fn processes(word: &str) -> usize {
+    let lines =
+        fs::read_dir("/proc").expect("read").filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
+    lines.filter(|line| line.split(|byte| *byte == 0).any(|own| own == word.as_bytes())).count()
+}
+
+/// Waits until something is so.
+pub(crate) fn within(seconds: u64, mut is_so: impl FnMut() -> bool) -> bool {
+    (0..seconds * 5).any(|_| {
+        let so = is_so();
+        if !so {
+            sleep(Duration::from_millis(200));
+        }
+        so
+    })
 }
 
 /// A scenario with this Dockerfile and these steps.

@@ -3,7 +3,7 @@
 
 use std::{fs, sync::Arc};
 
-use caplab_init::wire::Exit;
+use caplab_init::wire::{ExecReport, Exit};
 use serde_json::Value;
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     engine::{EngineError, RootTree},
     image::Config,
-    scenario::image::{Base, Build, Command, Instruction, Line, RUN_TIMEOUT, SHELL, expand},
+    scenario::image::{Base, Build, Command, Instruction, Line, SHELL, expand},
     spec,
 };
 
@@ -123,10 +123,10 @@ impl Site<'_> {
         let (program, rest) = argv.split_first().ok_or_else(|| EngineError("RUN of nothing".to_owned()))?;
         call.extend([format!("--entrypoint={program}"), image.to_owned()]);
         call.extend(rest.iter().cloned());
-        let ended = self.client.call(&call, &[], RUN_TIMEOUT, 64 << 10);
+        let ended = self.client.call(&call, &[], self.build.timeout, 64 << 10);
         let made = match ended {
             Ok(report) if report.exit == Exit::Code(0) => self.client.must(&["commit", &name]),
-            Ok(report) => Err(self.client.failed(&call, &report)),
+            Ok(report) => Err(self.failed(&call, &report)),
             Err(error) => Err(error),
         };
         let removed = self.client.must(&["rm", "--force", "--volumes", &name]);
@@ -186,12 +186,24 @@ impl Site<'_> {
         // Of docker 23 on it is the old one that knows images of this machine alone.
         let environment = [("DOCKER_BUILDKIT", "0".to_owned())];
         let runs = u32::try_from(runs).unwrap_or(u32::MAX);
-        let report = self.client.build(signal, &call, &environment, PATIENCE + RUN_TIMEOUT.saturating_mul(runs))?;
+        let report =
+            self.client.build(signal, &call, &environment, PATIENCE + self.build.timeout.saturating_mul(runs))?;
         if report.exit != Exit::Code(0) {
-            return Err(self.client.failed(&call, &report));
+            return Err(self.failed(&call, &report));
         }
         let id = String::from_utf8_lossy(&report.stdout).trim().to_owned();
         Ok(name.map_or(id, str::to_owned))
+    }
+
+    /// Why a RUN or a build failed. What ran out of time was the author's command, as long as the engine itself answers.
+    fn failed(&self, call: &[String], report: &ExecReport) -> EngineError {
+        if report.exit == Exit::TimedOut && self.client.must_be_there().is_ok() {
+            let (name, time) = (self.client.name, self.build.timeout);
+            return EngineError(format!(
+                "{name}: a RUN took longer than {time:?}, or waits for something; `timeout: 10m` in `build` gives it more"
+            ));
+        }
+        self.client.failed(call, report)
     }
 
     fn name(&self) -> String {

@@ -1,6 +1,6 @@
 //! A container, in Compose's words.
 
-use super::{FILLED, Map, PATH, SIZE, Takes, key, map, words};
+use super::{FILLED, Map, PATH, SIZE, TIME, Takes, key, map, words};
 
 const NAME_OR_ID: Takes = Takes::LikeOrNumber("^[^-: \\n/][^: \\n/]*$");
 /// docker's `user[:group]`.
@@ -216,6 +216,9 @@ pub(in crate::scenario) static BUILD: Map = Map {
             key("dockerfile_inline", FILLED, "The Dockerfile itself.")
                 .examples(&["\"FROM host\\nRUN useradd -u 6667 nonroot\\nUSER nonroot\\n\""]),
             key("args", PAIRS, "`--build-arg`: values of its ARG").default("{}").examples(&["{UID: \"6667\"}"]),
+            key("timeout", TIME, "How long each RUN may take: `30s`, `5m`, or seconds; at most an hour.")
+                .default("2m")
+                .examples(&["5m"]),
         ],
     )
 };

@@ -147,5 +147,7 @@ pub(super) const FILLED: Takes = Takes::LikeOrNumber("\\S");
 pub(super) const MODE: Takes = Takes::LikeOrNumber("^[0-7]{3,4}$");
 /// `uid:gid`.
 pub(super) const OWNER: Takes = Takes::Like("^[0-9]+:[0-9]+$");
+/// A time, as docker and go write it.
+pub(super) const TIME: Takes = Takes::LikeOrNumber("^[0-9]+(ms|s|m)?$");
 /// docker's sizes.
 pub(super) const SIZE: Takes = Takes::LikeOrNumber("^[0-9]+(\\.[0-9]+)? ?([kKmMgGtTpP]?([iI]?[bB])?)$");

@@ -1,6 +1,6 @@
 //! Steps and what they expect.
 
-use super::{FILLED, ID, Key, MODE, Map, OWNER, PATH, SIZE, Takes, container, filled, key, map, words};
+use super::{FILLED, ID, Key, MODE, Map, OWNER, PATH, SIZE, TIME, Takes, container, filled, key, map, words};
 
 /// A kind of step: what its `expect` is, and the keys that mean nothing in it, each with the reason.
 pub(in crate::scenario) struct Kind {
@@ -81,11 +81,7 @@ pub(in crate::scenario) static STEP: Map = Map {
             key("through", PATH, "The fixture host's runtime that executes a `run`.").examples(&["/usr/sbin/runtime"]),
             key("as", container::USER, "Another user, as `docker exec --user`.").examples(&["\"6667:6667\""]),
             key("id", FILLED, "A name for reports.").default("its number").examples(&["shadow"]),
-            key(
-                "timeout",
-                Takes::LikeOrNumber("^[0-9]+(ms|s|m)?$"),
-                "How long it may take: `2s`, `500ms`, `1m`, or seconds; at most an hour.",
-            )
+            key("timeout", TIME, "How long it may take: `2s`, `500ms`, `1m`, or seconds; at most an hour.")
             .default("`--timeout`, 10 s")
             .examples(&["2s"]),
             key(

@@ -1,11 +1,11 @@
 //! `image:` and `build:`.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
     Fields,
     container::pairs,
-    scalar::{filled, text},
+    scalar::{duration, filled, text},
 };
 use crate::{
     image::Folder,
@@ -14,7 +14,7 @@ use crate::{
         diagnostic::{Fault, Place},
         dockerfile::{self, Base, Dockerfile, Wrong},
         format,
-        image::{Build, FromImage, Location, Origin},
+        image::{Build, FromImage, Location, Origin, RUN_TIMEOUT},
         model::Rootfs,
         problems::Problems,
         tree::{Node, Value},
@@ -94,7 +94,7 @@ fn build(node: &Node, beside: Beside<'_>, problems: &Problems) -> Result<Build, 
     if !matches!(node.value, Value::Map(_)) {
         let context = location(node.at, &filled(node)?, beside)?;
         let dockerfile = of_file(node.at, &format!("{}/{DOCKERFILE}", context.name), beside, &[])?;
-        return whole(node.at, Some(context), dockerfile, Vec::new(), beside);
+        return whole(node.at, Some(context), dockerfile, Vec::new(), RUN_TIMEOUT, beside);
     }
     let fields = Fields::of(node, &format::container::BUILD, problems)?;
     let context = match fields.get("context") {
@@ -120,7 +120,8 @@ fn build(node: &Node, beside: Beside<'_>, problems: &Problems) -> Result<Build, 
             of_file(at, &format!("{}/{name}", context.name), beside, &args)?
         }
     };
-    whole(node.at, context, dockerfile, args, beside)
+    let timeout = fields.read("timeout", duration).unwrap_or(RUN_TIMEOUT);
+    whole(node.at, context, dockerfile, args, timeout, beside)
 }
 
 fn whole(
@@ -128,6 +129,7 @@ fn whole(
     context: Option<Location>,
     dockerfile: Dockerfile,
     args: Vec<(String, String)>,
+    timeout: Duration,
     beside: Beside<'_>,
 ) -> Result<Build, Fault> {
     let copies = dockerfile.lines.iter().find(|line| matches!(line.what, dockerfile::Instruction::Copy(_)));
@@ -139,7 +141,7 @@ fn whole(
     if let Base::Image(name) = &dockerfile.from {
         location(at, name, beside)?;
     }
-    Ok(Build { context, folder, dockerfile, args })
+    Ok(Build { context, folder, dockerfile, args, timeout })
 }
 
 fn of_file(at: Place, name: &str, beside: Beside<'_>, args: &[(String, String)]) -> Result<Dockerfile, Fault> {
