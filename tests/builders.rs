@@ -99,6 +99,9 @@ RUN chown nonroot /opt/own /opt/one && chmod 4711 /opt/two
 USER nonroot
 SHELL [\"/bin/bash\", \"-c\"]
 RUN if [[ a == a ]]; then id -un > who; fi
+USER 0
+RUN grep -e Cap -e Seccomp: -e NoNewPrivs /proc/self/status > /opt/status
+USER nonroot
 CMD [\"infinity\"]";
 
 /// A folder with a Dockerfile and what it copies.

@@ -19,6 +19,7 @@ use caplab_init::wire::{Device, Disk, IdMap, Probe};
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxIdMappingBuilder, LinuxResources, LinuxSeccomp, Root, Spec};
 
 use crate::{
+    capability::CapSet,
     engine::{ContainerJob, Job, Program, StepJob, StepJobKind},
     host::{CgroupVersion, Machine, fixture, requirement::program},
     image::{self, Image, Tree},
@@ -46,7 +47,7 @@ struct Resolved<'a> {
     own: Identity,
     /// Groups that list its own user before the engine names anybody.
     memberships: Vec<u32>,
-    ceiling: crate::capability::CapSet,
+    ceiling: CapSet,
     hostname: String,
 }
 
@@ -249,6 +250,12 @@ impl Resolved<'_> {
             None => self.facts.seccomp?.resolve(bounding, kernel),
         }
     }
+}
+
+/// What docker gives a container, and every RUN of a build.
+#[must_use]
+pub fn docker_capabilities() -> CapSet {
+    preset::facts(Preset::Docker).capabilities.unwrap_or_default()
 }
 
 /// The paths that docker masks, and those that it makes read-only: what a container without them can be given.

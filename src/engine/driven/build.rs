@@ -176,6 +176,7 @@ impl Site<'_> {
             if self.build.dockerfile.from == Base::Host {
                 call.extend(spec::programs().iter().map(|path| format!("--volume={path}:{path}:ro")));
             }
+            call.extend(spec::docker_capabilities().names().iter().map(|name| format!("--cap-add={name}")));
         }
         call.extend(self.build.args.iter().map(|(name, value)| format!("--build-arg={name}={value}")));
         call.extend(name.map(|name| format!("--tag={name}")));
