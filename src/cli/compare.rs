@@ -6,12 +6,7 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Map, Value, json};
 
-use super::{
-    Format, complain, print_json,
-    run::{engine, seconds},
-    say,
-    select::select,
-};
+use super::{Format, complain, pace::seconds, print_json, run::engine, say, select::select};
 use crate::{
     engine::Kind,
     host::Machine,

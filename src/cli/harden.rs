@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use clap::Args;
 use serde_json::json;
 
-use super::{Format, complain, jobs, print_json, run::seconds, say, select::select};
+use super::{Format, complain, pace::Pace, print_json, say, select::select};
 use crate::{
     convert,
     counterfactual::{
@@ -40,12 +40,8 @@ pub(super) struct Harden {
     /// How it is printed
     #[arg(long, value_enum, default_value = "pretty")]
     format: Format,
-    /// Cases at the same time [default: as many as there are processors]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    jobs: Option<u16>,
-    /// Seconds that a step may take where its author said nothing
-    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
-    timeout: Duration,
+    #[command(flatten)]
+    pace: Pace,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -80,8 +76,8 @@ impl Harden {
             complain(&format!("{name}: it cannot be run here: {}{remedy}", skip.reason));
             return 3;
         }
-        let jobs = jobs(self.jobs);
-        let trials = Trials::new(&machine, self.timeout, jobs, runner::beyond);
+        let jobs = self.pace.jobs();
+        let trials = Trials::new(&machine, self.pace.timeout, jobs, runner::beyond);
         if !self.command.is_empty() {
             case = match expecting_what_it_does(&case, &trials) {
                 Ok(case) => case,

@@ -14,6 +14,7 @@ mod man;
 mod merge;
 mod mutate;
 mod new;
+mod pace;
 mod run;
 mod schema;
 mod select;
@@ -24,7 +25,7 @@ mod to;
 mod watch;
 mod why;
 
-use std::{ffi::OsString, io::Write, thread};
+use std::{ffi::OsString, io::Write};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -138,11 +139,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Completions(verb) => verb.main(),
         Verb::Man(verb) => verb.main(),
     }
-}
-
-/// Cases at the same time: as many as were asked for, or as there are processors.
-fn jobs(asked: Option<u16>) -> usize {
-    asked.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
 /// Says what is wrong with how caplab was called.

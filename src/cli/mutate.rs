@@ -1,12 +1,12 @@
 //! `caplab mutate`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{Format, complain, jobs, print_json, run::seconds, say, select::select, tell};
+use super::{Format, complain, pace::Pace, print_json, say, select::select, tell};
 use crate::{
     counterfactual::mutate::{self, Fate, Mutant, mutate},
     host::Machine,
@@ -31,15 +31,11 @@ pub(super) struct Mutate {
     /// What a sample is chosen by [default: another one each time, and it is printed]
     #[arg(long, value_name = "SEED", requires = "sample")]
     seed: Option<u64>,
-    /// Cases at the same time [default: as many as there are processors]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    jobs: Option<u16>,
     /// How it is printed
     #[arg(long, value_enum, default_value = "pretty")]
     format: Format,
-    /// Seconds that a step may take where its author said nothing
-    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
-    timeout: Duration,
+    #[command(flatten)]
+    pace: Pace,
 }
 
 /// Which mutants.
@@ -78,12 +74,12 @@ impl Mutate {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| u64::from(since.subsec_nanos()) ^ since.as_secs())
         });
-        let jobs = jobs(self.jobs);
+        let jobs = self.pace.jobs();
         let pick = |names: Vec<String>| match self.sample {
             Some(count) => sample(names, seed, count),
             None => names,
         };
-        let found = mutate(&selection.cases(), &machine, &kinds, jobs, self.timeout, pick);
+        let found = mutate(&selection.cases(), &machine, &kinds, jobs, self.pace.timeout, pick);
         let survived = |mutant: &&Mutant| mutant.fate == Fate::Survived;
         let (equivalent, survivors): (Vec<&Mutant>, Vec<&Mutant>) =
             found.mutants.iter().filter(survived).partition(|mutant| reason(&mutant.name).is_some());

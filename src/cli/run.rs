@@ -1,18 +1,14 @@
 //! `caplab run`.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, env, path::PathBuf, time::Instant};
 
 use clap::Args;
 
 use super::{
     complain,
     format::RunFormat,
-    jobs, say_error,
+    pace::Pace,
+    say_error,
     select::{Selection, select},
     shard::Shard,
 };
@@ -33,9 +29,6 @@ pub(super) struct Run {
     /// Files, folders, or parts of names: `capabilities/sweep`, `iptables`, `sweep[cap=KILL`; all where there is none
     #[arg(value_name = "PATH|FILTER")]
     what: Vec<String>,
-    /// Cases at the same time [default: as many as there are processors]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    jobs: Option<u16>,
     /// Who makes the containers: `native` is built in, `runc`, `crun`, `podman` and `docker` are driven as commands
     #[arg(long, value_name = "ENGINE", default_value = "native", value_parser = engine)]
     engine: Kind,
@@ -57,9 +50,8 @@ pub(super) struct Run {
     /// A skipped case fails
     #[arg(long)]
     deny_skip: bool,
-    /// Seconds that a step may take where its author said nothing
-    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
-    timeout: Duration,
+    #[command(flatten)]
+    pace: Pace,
     /// Let scenarios look at the real machine's paths, where they ask for that
     #[arg(long)]
     trust_host: bool,
@@ -76,13 +68,6 @@ const EXAMPLES: &str = "Examples:
 
 pub(super) fn engine(text: &str) -> Result<Kind, String> {
     Kind::from_name(text).ok_or_else(|| format!("there is {}", Kind::ALL.map(Kind::name).join(", ")))
-}
-
-pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("seconds, more than 0, at most 3600".to_owned()),
-    }
 }
 
 impl Run {
@@ -103,7 +88,7 @@ impl Run {
             machine: Machine::probe(self.trust_host),
             engine: self.engine,
             with_differences: false,
-            timeout: self.timeout,
+            timeout: self.pace.timeout,
             store: selection.store.clone(),
             update: self.update,
             propose: !self.update && env::var_os("CI").is_none() && matches!(selection.store, Store::Folder(_)),
@@ -127,8 +112,7 @@ impl Run {
         }
         let must_run = env::var_os("CAPLAB_MUST_RUN").is_some_and(|value| value == "1");
         let mut updates = Updates::default();
-        // Asking how many processors there are takes the reading of a few files.
-        let jobs = if cases.len() < 2 { self.jobs.map_or(1, usize::from) } else { jobs(self.jobs) };
+        let jobs = self.pace.jobs_for(cases.len());
         runner::run_all(&context, &cases, jobs, warm, |Outcome { scenario, result, picture, .. }| {
             let result = deny(result, self.deny_skip, must_run);
             tally.count(&result);

@@ -7,14 +7,16 @@ use std::{
     io::{self, IsTerminal},
     os::fd::AsFd,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use clap::Args;
 
 use super::{
-    complain, jobs, print,
-    run::{engine, seconds},
+    complain,
+    pace::Pace,
+    print,
+    run::engine,
     say,
     select::{Selection, select},
 };
@@ -35,15 +37,11 @@ pub(super) struct Watch {
     /// Files, folders, or parts of names; all of ./scenarios where there is none
     #[arg(value_name = "PATH|FILTER")]
     what: Vec<String>,
-    /// Cases at the same time [default: as many as there are processors]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    jobs: Option<u16>,
     /// Who makes the containers
     #[arg(long, value_name = "ENGINE", default_value = "native", value_parser = engine)]
     engine: Kind,
-    /// Seconds that a step may take where its author said nothing
-    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
-    timeout: Duration,
+    #[command(flatten)]
+    pace: Pace,
     /// Let scenarios look at the real machine's paths, where they ask for that
     #[arg(long)]
     trust_host: bool,
@@ -218,7 +216,7 @@ impl Watch {
             machine: Machine::probe(self.trust_host),
             engine: self.engine,
             with_differences: false,
-            timeout: self.timeout,
+            timeout: self.pace.timeout,
             store: selection.store.clone(),
             update: false,
             propose: env::var_os("CI").is_none() && matches!(selection.store, Store::Folder(_)),
@@ -226,7 +224,7 @@ impl Watch {
         };
         let cases = selection.cases();
         let cases: Vec<_> = cases.into_iter().filter(|(scenario, _)| wanted.contains(scenario.name.as_str())).collect();
-        let jobs = jobs(self.jobs);
+        let jobs = self.pace.jobs();
         if !cases.is_empty() {
             runner::run_all(&context, &cases, jobs, Warm::up(self.engine), |Outcome { scenario, result, .. }| {
                 standing.case(scenario, &result);

@@ -1,14 +1,12 @@
 //! `caplab why`.
 
-use std::time::Duration;
-
 use clap::Args;
 use serde_json::json;
 
 use super::{
-    Format, complain, jobs, print_json,
-    run::seconds,
-    say, say_error,
+    Format, complain,
+    pace::Pace,
+    print_json, say, say_error,
     select::{Selection, select},
     suggest::suggest,
     tell,
@@ -41,15 +39,11 @@ pub(super) struct Why {
     /// How it is printed
     #[arg(long, value_enum, default_value = "pretty")]
     format: Format,
-    /// Cases at the same time [default: as many as there are processors]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    jobs: Option<u16>,
     /// Write what was found into the file as `because`, where a step has none
     #[arg(long, conflicts_with = "format")]
     suggest: bool,
-    /// Seconds that a step may take where its author said nothing
-    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
-    timeout: Duration,
+    #[command(flatten)]
+    pace: Pace,
     /// Let commands have what could reach the real machine, and scenarios look at its paths
     #[arg(long)]
     trust_host: bool,
@@ -65,8 +59,8 @@ impl Why {
             return complain(&diagnostic.to_string());
         }
         let machine = Machine::probe(self.trust_host);
-        let jobs = jobs(self.jobs);
-        let trials = Trials::new(&machine, self.timeout, jobs, runner::beyond);
+        let jobs = self.pace.jobs();
+        let trials = Trials::new(&machine, self.pace.timeout, jobs, runner::beyond);
         if self.suggest {
             return self.suggest(&selection, &trials);
         }
