@@ -28,6 +28,14 @@ fn there(engines: &[&str]) -> bool {
     there
 }
 
+/// A folder, and where a scenario lies in it: snapshots are beside `scenarios`.
+fn place(name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenarios = folder.path().join("scenarios");
+    std::fs::create_dir(&scenarios).expect("made");
+    (folder, scenarios.join(name))
+}
+
 const SOME: [&str; 9] = [
     "capabilities/docker-default-set",
     "capabilities/default-denies-firewall",
@@ -65,8 +73,7 @@ fn crun_does_not_give_the_machines_null_device_away() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(owner(), before);
     // A map with the host's 0, where the container's root may: its user owns the container's /dev/null, which is a bind of the host's.
-    let folder = tempfile::tempdir().expect("a folder");
-    let scenario = folder.path().join("null.yaml");
+    let (_folder, scenario) = place("null.yaml");
     let text = "title: Its user owns the null device\ncontainer: {preset: podman, rootfs: host, uidmap: [\"0:0:65536\"], user: \"1000\"}\n\
                 steps:\n  - run: stat -c %u /dev/null\n    expect: {outcome: allowed, stdout: {equals: \"1000\"}}\n";
     std::fs::write(&scenario, text).expect("a scenario");
@@ -75,14 +82,38 @@ fn crun_does_not_give_the_machines_null_device_away() {
     assert_eq!(owner(), before);
 }
 
+/// What it writes below /tmp would stay where it is killed in that moment.
+#[test]
+fn a_runtime_writes_nothing_beside_its_own_place() {
+    for engine in ["runc", "crun"].into_iter().filter(|engine| there(&[engine])) {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let seen = scratch.path().join("seen");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-z", "-e", "trace=openat,mkdirat,mkdir,mknodat,symlinkat", "-o"]).arg(&seen);
+        strace.arg(env!("CARGO_BIN_EXE_caplab")).args(["run", "--engine", engine, "mounts/read-only-volume"]);
+        let Ok(status) = strace.current_dir(env!("CARGO_MANIFEST_DIR")).env("CI", "true").status() else {
+            assert!(std::env::var_os("CAPLAB_MUST_RUN").is_none(), "needs strace");
+            return println!("not run: apt-get install strace");
+        };
+        assert!(status.success(), "{engine}");
+        let seen = std::fs::read_to_string(&seen).expect("read");
+        let is_made = |line: &&str| !line.contains("openat(") || line.contains("O_CREAT");
+        let beside = ["/tmp/", "/var/tmp/", "/run/", "/var/run/"];
+        let made: Vec<&str> = seen.lines().filter(is_made).collect();
+        assert!(made.iter().any(|line| line.contains("config.json")), "{engine}: strace sees what is made");
+        let wrong: Vec<_> =
+            made.iter().filter(|line| beside.iter().any(|dir| line.contains(&format!("\"{dir}")))).collect();
+        assert!(wrong.is_empty(), "{engine}: {wrong:#?}");
+    }
+}
+
 /// crun makes the link whatever the machine has (docs/fidelity.md, dev-core). What is changed natively then says nothing of crun.
 #[test]
 fn what_is_otherwise_natively_has_no_because_that_counts() {
     if !there(&["crun"]) || Path::new("/proc/kcore").exists() {
         return;
     }
-    let folder = tempfile::tempdir().expect("a folder");
-    let scenario = folder.path().join("core.yaml");
+    let (_folder, scenario) = place("core.yaml");
     let text = "title: The container has a link to the kernel's memory\ncontainer: {preset: docker, rootfs: host}\n\
                 steps:\n  - run: test -L /dev/core\n    expect: allowed\n    because: seccomp\n";
     let ask = |text: &str| -> serde_json::Value {

@@ -228,12 +228,17 @@ fn command(
 ) -> core::result::Result<ExecReport, Refusal> {
     let own = [runtime.program.as_str()].into_iter().chain(runtime.args.iter().map(String::as_str));
     let strings = c_strings(own.chain(args.iter().copied())).map_err(|fail| refusal(Phase::Plumbing, fail))?;
+    // crun 1.8 executes itself once more from a file that it binds over with itself, below /tmp unless this names a directory. Killed
+    // before it has removed the file, it leaves it (cloned_binary.c, try_bindfd).
+    let copies = format!("_LIBCONTAINER_STATEDIR={PLACE}");
+    let env =
+        c_strings(["PATH=/usr/sbin:/usr/bin:/sbin:/bin", &copies]).map_err(|fail| refusal(Phase::Plumbing, fail))?;
     exec::on_the_lab_host(lab, timeout, last_words, limit, || {
         let null = file::open(&format!("{PLACE}/{INPUT}"), libc::O_RDONLY);
         if let Err(fail) = null.and_then(|null| fd::duplicate_onto(null.as_fd(), fd::INPUT)) {
             return refusal(Phase::Plumbing, fail);
         }
-        let fail = process::execute(&strings[0], &strings, &[c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".to_owned()]);
+        let fail = process::execute(&strings[0], &strings, &env);
         refusal(Phase::Exec, fail)
     })
 }
