@@ -51,7 +51,8 @@ fn told(lab: &TempDir, arguments: &[&str]) -> Value {
 /// The exit status of an init that is given this command, where it is not pid 1: the same program, with nobody orphaned to it.
 fn init(helper: &Path, command: &[&str], meanwhile: impl FnOnce(u32)) -> Option<i32> {
     let mut start = Command::new(helper);
-    start.arg("reap").args(command).stdout(Stdio::piped());
+    // Of a PATH with a directory that the user may not search execve(2) says EACCES, and a shell 126.
+    start.arg("reap").args(command).env("PATH", "/usr/bin:/bin").stdout(Stdio::piped());
     let mut init = loop {
         match start.spawn() {
             // Another test's child has the file open for writing until it is executed.
