@@ -165,6 +165,15 @@ fn compare_has_a_row_for_each_fact_and_runs_known_differences_too() {
     let differing = document["results"][0]["rows"].as_array().expect("rows").iter().filter(|row| row["same"] == false);
     assert_eq!(status, Some(i32::from(differing.count() > 0)), "{document:#}");
     assert_eq!(document["results"][0]["absent"], serde_json::json!({}));
+
+    // dev-noexec: what a preset is told to have is a row here, and no container that was made otherwise than asked for.
+    if there(&["podman"]) {
+        let (status, document) =
+            call(&["capabilities/docker-default-set-by-name", "--engine", "native", "--engine", "podman"]);
+        assert_eq!(document["results"][0]["absent"], serde_json::json!({}), "{document:#}");
+        assert_eq!(status, Some(1), "{document:#}");
+        assert_eq!(row(&document, "box: mount: /dev")["same"], false);
+    }
 }
 
 #[test]

@@ -138,6 +138,29 @@ fn several_controls_decide_together_or_not_at_all() {
     assert!(said.contains("together: with CAP_NET_ADMIN given alone it is allowed"), "{said}");
 }
 
+/// A denial that is gone is not still one, and nothing was allowed: behind the directory that root enters there is no file.
+#[test]
+fn where_a_change_shows_neither_nothing_is_claimed() {
+    if !runs() {
+        return;
+    }
+    let container = "{preset: docker, rootfs: host, user: \"1000\"}";
+    let probe = "probe: {open: /root/no-such-file}\n    expect: {denied: EACCES}";
+    let run = "run: cat /root/no-such-file\n    expect: {outcome: denied, exit: 1, stderr: Permission denied}";
+    for (step, neither) in [(probe, "but unavailable: open"), (run, "but failed(exit 1); standard error")] {
+        let (status, said) = because(container, step, "none");
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains("that nothing decides cannot be said: with ") && said.contains(neither), "{said}");
+        let (status, said) = because(container, step, "user");
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains("whether it is denied because of user cannot be shown: with uid 0"), "{said}");
+        assert!(said.contains(neither) && !said.contains("still"), "{said}");
+        let lab = lab(&format!("title: A claim\ncontainer: {container}\nsteps:\n  - {step}\n"));
+        let told = why(lab.path(), &["area/one"]);
+        assert!(told.contains("That nothing does cannot be said: with"), "{told}");
+    }
+}
+
 #[test]
 fn what_is_not_there_decides_nothing() {
     if !runs() {

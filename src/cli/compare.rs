@@ -88,7 +88,8 @@ impl Compare {
             }));
         } else {
             let rows = if differences == 1 { "row differs" } else { "rows differ" };
-            say(format_args!("{differences} {rows}"));
+            let among = if failed { ", of those engines that could be observed" } else { "" };
+            say(format_args!("{differences} {rows}{among}"));
         }
         match (failed, differences) {
             (true, _) => 3,

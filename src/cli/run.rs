@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Run {
-    /// Files, folders, or parts of names: `capabilities/sweep`, `iptables`, `sweep[cap=KILL`; all where there is none
+    /// Files, folders, or parts of names: `capabilities/sweep`, `iptables`, `sweep[cap=KILL`; a whole name means that one alone; all where there is none
     #[arg(value_name = "PATH|FILTER")]
     what: Vec<String>,
     /// Who makes the containers: `native` is built in, `runc`, `crun`, `podman` and `docker` are driven as commands

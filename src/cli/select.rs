@@ -21,6 +21,8 @@ pub(super) struct Selection {
     /// Where their snapshots lie.
     pub(super) store: Store,
     filters: Vec<String>,
+    /// Those of the filters that are the whole name of a scenario or a case: they mean that one, and not each that begins so.
+    exact: BTreeSet<String>,
     /// Names of the cases that are one share of several.
     share: Option<BTreeSet<String>>,
 }
@@ -58,7 +60,7 @@ pub(super) fn select(arguments: &[String]) -> Result<Selection, String> {
         }
     }
     let store = store.unwrap_or_else(|| Source::here().store());
-    let mut selection = Selection { scenarios, store, filters, share: None };
+    let mut selection = Selection { exact: exact(&scenarios, &filters), scenarios, store, filters, share: None };
     selection.narrow();
     Ok(selection)
 }
@@ -88,8 +90,9 @@ fn by_name(filters: Vec<String>) -> Result<Selection, String> {
     let wanted = |name: &&String| {
         filters.is_empty() || filters.iter().any(|filter| name.contains(filter.split('[').next().unwrap_or(filter)))
     };
-    let scenarios = names.iter().filter(wanted).map(|name| source.load(name)).collect();
-    let mut selection = Selection { scenarios, store: source.store(), filters, share: None };
+    let scenarios: Vec<_> = names.iter().filter(wanted).map(|name| source.load(name)).collect();
+    let exact = exact(&scenarios, &filters);
+    let mut selection = Selection { scenarios, store: source.store(), filters, exact, share: None };
     selection.narrow();
     let any = selection.scenarios.iter().any(|loaded| {
         loaded.as_ref().map_or(true, |scenario| scenario.cases.iter().any(|case| selection.has(scenario, case)))
@@ -152,7 +155,11 @@ impl Selection {
 
     fn has(&self, scenario: &Scenario, case: &Case) -> bool {
         let name = pretty::name(&scenario.name, case.name.as_deref());
-        let wanted = self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter.as_str()));
+        let means = |filter: &String| match self.exact.contains(filter) {
+            true => scenario.name == *filter || name == *filter,
+            false => name.contains(filter.as_str()),
+        };
+        let wanted = self.filters.is_empty() || self.filters.iter().any(means);
         wanted && self.share.as_ref().is_none_or(|mine| mine.contains(&name))
     }
 
@@ -163,10 +170,28 @@ impl Selection {
             .into_iter()
             .filter(|loaded| match loaded {
                 Ok(scenario) => scenario.cases.iter().any(|case| self.has(scenario, case)),
-                Err(_) => true,
+                // Whatever is asked for, a file that cannot be read is told; one name alone asks for no other.
+                Err(invalid) => {
+                    let asked = |filter: &String| !self.exact.contains(filter) || invalid.scenario == *filter;
+                    self.filters.is_empty() || self.filters.iter().any(asked)
+                }
             })
             .collect();
     }
+}
+
+/// The filters that are a whole name.
+fn exact(scenarios: &[Loaded], filters: &[String]) -> BTreeSet<String> {
+    let is_whole = |filter: &&String| {
+        scenarios.iter().any(|loaded| match loaded {
+            Ok(scenario) => {
+                let is_a_case = |case: &Case| pretty::name(&scenario.name, case.name.as_deref()) == **filter;
+                scenario.name == **filter || scenario.cases.iter().any(is_a_case)
+            }
+            Err(invalid) => invalid.scenario == **filter,
+        })
+    };
+    filters.iter().filter(is_whole).cloned().collect()
 }
 
 /// The folder that a scenario's name counts from: the nearest one above named `scenarios`, else the one it lies in.

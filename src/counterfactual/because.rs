@@ -2,9 +2,11 @@
 
 use super::{Change, Scene, apply, change_of, words};
 use crate::{
+    engine::StepObservation,
     host::Machine,
     observe::{Outcome, Sense},
-    scenario::model::{Action, Case, Control, OutcomeExpect},
+    scenario::model::{Action, Case, Control, Expect, OutcomeExpect},
+    verdict,
 };
 
 /// What a step says of itself.
@@ -32,6 +34,28 @@ pub fn wanted(action: &Action) -> Option<Sense> {
         OutcomeExpect::Allowed => Some(Sense::Allowed),
         // The kernel's way to refuse memory is to kill.
         OutcomeExpect::Denied(_) | OutcomeExpect::Killed(_) => Some(Sense::Denied),
+    }
+}
+
+/// What a step's claim is known by, where it came out as its author says; else a changed run has nothing to be held against.
+#[must_use]
+pub fn evidence<'a>(action: &'a Action, seen: &StepObservation) -> Option<&'a Expect> {
+    let (Action::Run { expect, .. } | Action::Probe { expect, .. }) = action else { return None };
+    verdict::is_as_expected(expect, seen).then_some(expect)
+}
+
+/// Whether a change took a claim away without turning it: what was asked for is not there, or a command fails otherwise than its author says
+/// that a refused one does. Something does decide then, and what would have come of it cannot be seen.
+#[must_use]
+pub fn is_gone(sense: Sense, evidence: Option<&Expect>, seen: &StepObservation) -> bool {
+    match (sense, seen.outcome.sense_or_kill()) {
+        (Sense::Denied, None) => true,
+        (Sense::Denied, Some(Sense::Denied)) => {
+            matches!(seen.outcome, Outcome::Failed(_))
+                && evidence.is_some_and(|own| !verdict::is_as_expected(own, seen))
+        }
+        (Sense::Allowed, None) => matches!(seen.outcome, Outcome::Unavailable(_)),
+        _ => false,
     }
 }
 

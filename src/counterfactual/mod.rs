@@ -12,7 +12,7 @@ mod trial;
 mod why;
 mod words;
 
-pub use because::{Because, Counterfactual, because, cases, wanted};
+pub use because::{Because, Counterfactual, because, cases, evidence, is_gone, wanted};
 pub use control::{Change, Direction, apply, change_of};
 pub use list::{Listed, all};
 pub use scene::Scene;

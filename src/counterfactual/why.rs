@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Change, Direction, Listed, Scene, Trial, Trials, Words, all, apply, change_of, list::towards, search, words,
+    Change, Direction, Listed, Scene, Trial, Trials, Words, all, apply,
+    because::{evidence, is_gone},
+    change_of,
+    list::towards,
+    search, words,
 };
 use crate::{
     build,
     engine::{ContainerState, StepObservation},
     observe::Sense,
-    scenario::model::{Case, Control},
+    scenario::model::{Case, Control, Expect},
     verdict,
 };
 
@@ -78,6 +82,8 @@ pub struct Row {
     pub seen: Result<StepObservation, String>,
     /// It is the opposite.
     pub turned: bool,
+    /// It is neither the same nor the opposite: something changed, and what would have come of it cannot be seen.
+    pub gone: bool,
     /// The change could have made it the opposite: it goes that way.
     pub towards: bool,
 }
@@ -104,12 +110,13 @@ pub fn decides(case: &Case, step: usize, trials: &Trials<'_>) -> Result<Why, Str
     let prepared = build::prepared(case, trials.machine()).map_err(|error| error.to_string())?;
     let case = prepared.as_ref();
     let seen = last(trials.one(&truncated(case, step)))?;
-    let Some(sense) = seen.outcome.sense() else {
+    let Some(sense) = seen.outcome.sense_or_kill() else {
         let (causes, rows, withheld) = Default::default();
         return Ok(Why { seen, sense: None, causes, rows, complete: true, withheld });
     };
     let scene = Scene::new(case, step, sense, trials.machine()).map_err(|error| error.to_string())?;
-    let mut inquiry = Inquiry { scene: &scene, trials, rows: Vec::new() };
+    let evidence = evidence(&case.steps[step].action, &seen);
+    let mut inquiry = Inquiry { scene: &scene, evidence, trials, rows: Vec::new() };
     let Listed { changes, withheld } = all(&scene, trials.machine());
     let singles: Vec<Vec<Change>> = changes.iter().map(|change| vec![change.clone()]).collect();
     let turned = inquiry.try_all(&singles);
@@ -137,6 +144,7 @@ pub fn decides(case: &Case, step: usize, trials: &Trials<'_>) -> Result<Why, Str
 
 struct Inquiry<'a> {
     scene: &'a Scene,
+    evidence: Option<&'a Expect>,
     trials: &'a Trials<'a>,
     rows: Vec<Row>,
 }
@@ -156,9 +164,10 @@ impl Inquiry<'_> {
         let rows = sets.iter().zip(tried).map(|(changes, trial)| {
             let seen = last(trial);
             let turned = seen.as_ref().is_ok_and(|seen| turned(self.scene.sense, changes, seen));
+            let gone = !turned && seen.as_ref().is_ok_and(|seen| is_gone(self.scene.sense, self.evidence, seen));
             let change = changes.iter().map(|one| words(one, self.scene).change).collect::<Vec<_>>().join(" and ");
             let towards = changes.iter().all(|one| towards(one, self.scene.sense));
-            Row { changes: changes.clone(), change, seen, turned, towards }
+            Row { changes: changes.clone(), change, seen, turned, gone, towards }
         });
         let rows: Vec<Row> = rows.collect();
         let turned = rows.iter().map(|row| row.turned).collect();

@@ -17,13 +17,19 @@ use crate::{
         image::{Base, Build, Command as Run},
         model::{Action, Case, Container, Control, Host, Owner, Requirement, Rootfs, Sharing, VolumeSource},
     },
+    text::nearest,
 };
 
 /// Where a container of `rootfs: host` finds programs, and where they then are on the machine.
 const PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// Debian's package of a program, where it is not named like it.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 18] = [
+    ("iptables", "iptables"),
+    ("gcc", "gcc"),
+    ("perl", "perl"),
+    ("python3", "python3"),
+    ("strace", "strace"),
     ("useradd", "passwd"),
     ("groupadd", "passwd"),
     ("usermod", "passwd"),
@@ -200,9 +206,7 @@ fn lacking(needed: &Requirement, machine: &Machine) -> Option<Skip> {
             skip("needs user namespaces".into(), Some("sysctl -w user.max_user_namespaces=15000".into()))
         }
         Requirement::Command(name) if program(name).is_none() => {
-            let package =
-                PACKAGES.iter().find(|(program, _)| program == name).map_or(name.as_str(), |(_, package)| package);
-            skip(format!("needs the command {name}"), Some(format!("apt-get install {package}")))
+            skip(format!("needs the command {name}"), Some(bring(name)))
         }
         Requirement::Capability(name) if !has(machine.bounding, name) => {
             skip(format!("needs {name}, which this machine's root does not have to give"), None)
@@ -263,6 +267,22 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
         return Some(PathBuf::from(name)).filter(|path| path.exists());
     }
     PATH.iter().map(|dir| Path::new(dir).join(name)).find(|path| path.exists())
+}
+
+/// What brings a command. The name of one that is not known here may be a slip of the pen, and is no package's for certain.
+fn bring(name: &str) -> String {
+    if let Some((_, package)) = PACKAGES.iter().find(|(program, _)| *program == name) {
+        return format!("apt-get install {package}");
+    }
+    let there: Vec<String> = PATH
+        .iter()
+        .filter_map(|dir| std::fs::read_dir(dir).ok())
+        .flat_map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()))
+        .collect();
+    match nearest(name, there.iter().map(String::as_str)) {
+        Some(near) => format!("`{near}` is there: correct the name, or install the package that has {name}"),
+        None => format!("install the package that has {name}, if it is spelt so"),
+    }
 }
 
 /// A requirement in a word or two, `command:iptables`.

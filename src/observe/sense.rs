@@ -1,6 +1,9 @@
 //! What an outcome says about permission, and when two say the opposite.
 
+use nix::libc::{SIGKILL, SIGSYS};
+
 use super::Outcome;
+use crate::errno::Signal;
 
 /// Exit statuses of a shell for a command that it could not execute, POSIX sh "Command Search and Execution".
 const NOT_EXECUTED: [i32; 2] = [126, 127];
@@ -23,6 +26,15 @@ impl Outcome {
             Self::Denied { .. } => Some(Sense::Denied),
             Self::Failed(code) if !self.not_executed() && *code != 0 => Some(Sense::Denied),
             _ => None,
+        }
+    }
+
+    /// The same where a kill may be a refusal: of memory beyond a limit the kernel's, of a system call a filter's.
+    #[must_use]
+    pub fn sense_or_kill(&self) -> Option<Sense> {
+        match self {
+            Self::Killed(Signal(SIGKILL | SIGSYS)) => Some(Sense::Denied),
+            _ => self.sense(),
         }
     }
 

@@ -68,10 +68,12 @@ fn closer(name: &str, result: &CaseResult) -> Option<String> {
     let name = shlex::try_quote(name).unwrap_or(name.into());
     let wrong = |step: &&StepResult| {
         let otherwise = !step.findings.is_empty() || step.because.as_ref().is_some_and(|because| !because.holds);
-        otherwise && step.seen.outcome.sense().is_some()
+        otherwise && step.seen.outcome.sense_or_kill().is_some()
     };
     let why = result.steps.iter().find(wrong).map(|step| format!("caplab why {name} {}; ", step.id));
-    Some(format!("to look closer: {}caplab explain {name}; caplab shell {name}", why.unwrap_or_default()))
+    let starts = result.containers.iter().all(|(_, state)| matches!(state, ContainerState::Running(_)));
+    let shell = if starts { format!("; caplab shell {name}") } else { String::new() };
+    Some(format!("to look closer: {}caplab explain {name}{shell}", why.unwrap_or_default()))
 }
 
 /// A line of [`told`] as a terminal of so many columns has it; one line where nobody said how many.

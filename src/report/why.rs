@@ -9,7 +9,7 @@ use crate::{
     counterfactual::{Cause, Row, Why},
     observe::Sense,
     scenario::{describe, model::Control},
-    verdict::words,
+    verdict::{told, words},
 };
 
 const BOLD: &str = "\x1b[1m";
@@ -128,6 +128,18 @@ fn none(text: &mut String, sense: Sense, why: &Why) {
         "    {}, but no control that can be named decides: none of {singles} does alone, nor up to three together.{all}",
         sense.name()
     );
+    if let Some((row, seen)) =
+        why.rows.iter().filter(|row| row.gone).find_map(|row| Some((row, row.seen.as_ref().ok()?)))
+    {
+        let _ = writeln!(
+            text,
+            "    That nothing does cannot be said: with {} it is neither {} any more nor {}, but {}.",
+            row.change,
+            sense.name(),
+            sense.opposite().name(),
+            told(seen)
+        );
+    }
     if why.seen.exit.is_some() && sense == Sense::Denied {
         let _ = writeln!(text, "    A command also fails for want of a file, or by a mistake in it. It said:");
         for line in why.seen.stderr.text.lines().take(5) {

@@ -3,12 +3,12 @@
 use super::{Context, rootless};
 use crate::{
     counterfactual::{self, Because, Cause, Counterfactual, Scene, Trials, Why},
-    engine::{Engine, EngineError, Kind, Observation},
+    engine::{Engine, EngineError, Kind, Observation, StepObservation},
     observe::Outcome,
     result::{BecauseResult, CaseResult, Skip},
     scenario::{
         describe,
-        model::{Because as Reason, Case},
+        model::{Because as Reason, Case, Expect},
     },
     spec, verdict,
 };
@@ -45,7 +45,7 @@ pub(super) fn ask(
             (Reason::Nothing, ..) => nothing(context, case, index)?,
             (Reason::Controls(_), ..) => {
                 let Some(because) = counterfactual::because(&step.action) else { continue };
-                lab.because(case, index, &because, seen)?
+                lab.because(case, index, &because, &result.steps[index].seen)?
             }
         };
         result.steps[index].because = Some(said);
@@ -61,7 +61,7 @@ pub(super) fn explain(context: &Context, case: &Case, result: &mut CaseResult) {
     }
     let trials = trials(context);
     for (index, step) in result.steps.iter_mut().enumerate() {
-        let seen = step.seen.outcome.sense();
+        let seen = step.seen.outcome.sense_or_kill();
         // That a command printed something else is nobody's permission.
         let wanted = counterfactual::wanted(&case.steps[index].action);
         let is_otherwise = seen.is_some() && wanted.is_some() && seen != wanted;
@@ -111,14 +111,15 @@ fn otherwise(reason: &Reason, seen: &Outcome, other: &Outcome, engine: Kind) -> 
 /// Of a `because: none`: looks for what decides.
 fn nothing(context: &Context, case: &Case, step: usize) -> Result<BecauseResult, EngineError> {
     let why = counterfactual::decides(case, step, &trials(context)).map_err(EngineError)?;
-    let causes = causes(&why);
+    let (causes, gone) = (causes(&why), gone(&why));
     let asked = why.rows.iter().filter(|row| row.changes.len() == 1 && row.seen.is_ok()).count();
     Ok(BecauseResult {
         change: format!("each of {asked} controls changed, and up to three together"),
-        holds: causes.is_empty(),
-        finding: match causes.as_slice() {
-            [] => String::new(),
-            causes => format!("something decides: it is because of {}", causes.join(", or of ")),
+        holds: causes.is_empty() && gone.is_none(),
+        finding: match (causes.as_slice(), gone) {
+            ([], None) => String::new(),
+            ([], Some(gone)) => format!("that nothing decides cannot be said: {gone}"),
+            (causes, _) => format!("something decides: it is because of {}", causes.join(", or of ")),
         },
         ..unchanged(&Reason::Nothing, &why.seen.outcome)
     })
@@ -152,19 +153,22 @@ impl Lab<'_> {
         case: &Case,
         step: usize,
         because: &Because<'_>,
-        seen: &Outcome,
+        seen: &StepObservation,
     ) -> Result<BecauseResult, EngineError> {
         let Context { machine, .. } = self.context;
         let scene = Scene::new(case, step, because.sense, machine).map_err(|error| EngineError(error.0))?;
-        let said = match because.counterfactuals(&scene) {
-            Ok(changed) => self.counterfactuals(because, &changed)?,
+        let (said, is_shown) = match because.counterfactuals(&scene) {
+            Ok(changed) => {
+                let evidence = counterfactual::evidence(&case.steps[step].action, seen);
+                self.counterfactuals(because, &changed, evidence)?
+            }
             // The author names what is not there: then nothing was changed, and nothing shown.
-            Err(reason) => BecauseResult {
-                finding: format!("not because of {}: {reason}", describe::controls(because.controls)),
-                ..unchanged(case.steps[step].action.because(), seen)
-            },
+            Err(reason) => {
+                let finding = format!("not because of {}: {reason}", describe::controls(because.controls));
+                (BecauseResult { finding, ..unchanged(case.steps[step].action.because(), &seen.outcome) }, true)
+            }
         };
-        Ok(match said.holds {
+        Ok(match said.holds || !is_shown {
             true => said,
             false => {
                 let finding = format!("{}{}", said.finding, true_cause(self.context, case, step));
@@ -173,19 +177,33 @@ impl Lab<'_> {
         })
     }
 
-    /// The whole `because` first: it must turn the outcome. Then every proper subset: none may.
+    /// The whole `because` first: it must turn the outcome. Then every proper subset: none may. Beside what came of it, whether that shows
+    /// anything.
     fn counterfactuals(
         &mut self,
         because: &Because<'_>,
         changed: &[Counterfactual],
-    ) -> Result<BecauseResult, EngineError> {
+        evidence: Option<&Expect>,
+    ) -> Result<(BecauseResult, bool), EngineError> {
         let mut said = unchanged(&Reason::Controls(because.controls.to_vec()), &Outcome::Observed);
         for one in changed {
-            let outcome = self.counterfactual(one)?;
+            let seen = self.counterfactual(one)?;
+            let outcome = seen.outcome.clone();
             let turned = because.is_turned_by(&outcome);
             match (one.whole, turned) {
                 (true, _) => {
                     (said.change, said.holds, said.outcome) = (one.change.clone(), turned, outcome);
+                    if !turned && counterfactual::is_gone(because.sense, evidence, &seen) {
+                        said.finding = format!(
+                            "whether it is {} because of {} cannot be shown: with {} it is neither that nor {}, but {}",
+                            because.sense.name(),
+                            describe::controls(because.controls),
+                            said.change,
+                            because.sense.opposite().name(),
+                            verdict::told(&seen),
+                        );
+                        return Ok((said, false));
+                    }
                     if !turned {
                         said.finding = format!(
                             "{}, but not because of {}: with {} it is still {}",
@@ -194,7 +212,7 @@ impl Lab<'_> {
                             said.change,
                             verdict::words(&said.outcome),
                         );
-                        return Ok(said);
+                        return Ok((said, true));
                     }
                 }
                 (false, true) => {
@@ -206,30 +224,38 @@ impl Lab<'_> {
                         one.change,
                         verdict::words(&outcome),
                     );
-                    return Ok(said);
+                    return Ok((said, true));
                 }
                 (false, false) => {}
             }
         }
-        Ok(said)
+        Ok((said, true))
     }
 
     /// What came of the step in a changed case.
-    fn counterfactual(&mut self, changed: &Counterfactual) -> Result<Outcome, EngineError> {
+    fn counterfactual(&mut self, changed: &Counterfactual) -> Result<StepObservation, EngineError> {
         let how = format!("with {}", changed.change);
         let step = self.observe(&changed.case, &how)?.steps.into_iter().nth(changed.case.steps.len() - 1);
         let short = || EngineError(format!("{how}: the engine took fewer steps than it was asked to"));
-        step.map(|step| step.outcome).ok_or_else(short)
+        step.ok_or_else(short)
     }
 }
 
 /// What decides in place of what the author named.
 fn true_cause(context: &Context, case: &Case, step: usize) -> String {
     let Ok(why) = counterfactual::why(case, step, &trials(context)) else { return String::new() };
-    match causes(&why).as_slice() {
-        [] => "; nor does any other control that can be named".to_owned(),
-        causes => format!("; it is because of {}", causes.join(", or of ")),
+    match (causes(&why).as_slice(), gone(&why)) {
+        ([], None) => "; nor does any other control that can be named".to_owned(),
+        ([], Some(gone)) => format!("; {gone}"),
+        (causes, _) => format!("; it is because of {}", causes.join(", or of ")),
     }
+}
+
+/// A change after which nothing can be said any more.
+fn gone(why: &Why) -> Option<String> {
+    let row = why.rows.iter().find(|row| row.gone)?;
+    let seen = row.seen.as_ref().ok()?;
+    Some(format!("with {} it is neither allowed nor the same, but {}", row.change, verdict::told(seen)))
 }
 
 /// Each of the smallest sets that decide, in words.

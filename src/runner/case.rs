@@ -135,8 +135,12 @@ fn judge(
             return Ok(None);
         }
     };
-    let seen = observe(context, engine, &job)?;
-    let deviating = seen.deviations(&job);
+    let mut told = observe(context, engine, &job)?;
+    let untold = context.with_differences.then(|| told.clone());
+    fidelity::tell(context.engine, &job, &mut told);
+    // A known difference is no deviation, also where it is looked at.
+    let deviating = told.deviations(&job);
+    let seen = untold.unwrap_or(told);
     result.steps = verdict::steps(case, &context.machine, &seen);
     result.containers =
         case.containers.iter().map(|one| one.name.clone()).zip(seen.containers.iter().cloned()).collect();
@@ -165,11 +169,7 @@ fn observe(context: &Context, engine: &mut Option<Box<dyn Engine>>, job: &Job) -
         Some(started) => started,
         None => engine.insert(context.engine.start()?),
     };
-    let mut seen = started.observe(job)?;
-    if !context.with_differences {
-        fidelity::tell(context.engine, job, &mut seen);
-    }
-    Ok(seen)
+    started.observe(job)
 }
 
 /// Findings of the comparison with the reviewed picture.

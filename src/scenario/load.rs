@@ -84,7 +84,7 @@ fn understand(name: &str, path: &Path, text: &str, beside: Beside<'_>, problems:
     let title = fields.need("title", title);
     let (source, about) = (line("source"), line("about"));
     let cases = match fields.get("matrix") {
-        None => vec![problems.told(case(&fields, None, &mut HashSet::new(), beside))],
+        None => vec![problems.told(case(&fields, &[], None, &mut HashSet::new(), beside))],
         Some(matrix) => problems.told(matrix::cells(matrix, problems)).map(|cells| cases(&fields, &cells, beside))?,
     };
     let cases = cases.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -128,7 +128,7 @@ fn cases(fields: &Fields<'_>, cells: &[Cell], beside: Beside<'_>) -> Vec<Result<
         return cases;
     }
     for cell in cells {
-        cases.push(problems.told(case(fields, Some(cell), &mut used, beside)));
+        cases.push(problems.told(case(fields, cells, Some(cell), &mut used, beside)));
         // A file that is this wrong says the same again in every cell.
         if problems.is_full() {
             break;
@@ -149,12 +149,13 @@ fn cases(fields: &Fields<'_>, cells: &[Cell], beside: Beside<'_>) -> Vec<Result<
 /// One cell's, or the only one, and the document that it was read from.
 fn case(
     whole: &Fields<'_>,
+    cells: &[Cell],
     cell: Option<&Cell>,
     used: &mut HashSet<String>,
     beside: Beside<'_>,
 ) -> Result<(Case, Node), Fault> {
     let problems = whole.problems;
-    let document = of_cell(whole, cell, used);
+    let document = of_cell(whole, cells, cell, used);
     let fields = Fields::any(&document, "a scenario", problems)?;
     let host = fields.read("host", |node| host(node, problems)).unwrap_or_default();
     let (containers, unsound) = containers(&fields, whole, beside);
@@ -179,9 +180,9 @@ fn case(
 }
 
 /// The document with what the cell has for its variables.
-pub(super) fn of_cell(whole: &Fields<'_>, cell: Option<&Cell>, used: &mut HashSet<String>) -> Node {
+pub(super) fn of_cell(whole: &Fields<'_>, cells: &[Cell], cell: Option<&Cell>, used: &mut HashSet<String>) -> Node {
     let empty = Cell::new();
-    let mut substitution = Substitution::new(cell.unwrap_or(&empty), whole.problems);
+    let mut substitution = Substitution::new(cells, cell.unwrap_or(&empty), whole.problems);
     // Words for a reader are left as they are.
     let parts: Vec<_> = whole
         .meant()

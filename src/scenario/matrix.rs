@@ -83,14 +83,16 @@ pub(super) fn name(cell: &Cell) -> String {
 
 /// Replaces variables in a document for one cell.
 pub(super) struct Substitution<'a> {
+    /// Every cell of the matrix.
+    cells: &'a [Cell],
     cell: &'a Cell,
     used: HashSet<String>,
     problems: &'a Problems,
 }
 
 impl<'a> Substitution<'a> {
-    pub(super) fn new(cell: &'a Cell, problems: &'a Problems) -> Self {
-        Self { cell, used: HashSet::new(), problems }
+    pub(super) fn new(cells: &'a [Cell], cell: &'a Cell, problems: &'a Problems) -> Self {
+        Self { cells, cell, used: HashSet::new(), problems }
     }
 
     /// The variables that stood somewhere.
@@ -207,6 +209,26 @@ impl<'a> Substitution<'a> {
         if condition? { then.map(Some) } else { otherwise }
     }
 
+    /// A condition on a value that no cell has holds nowhere: what stands under it would never be looked at.
+    fn must_be_one_of_the_matrix(&self, variable: &str, text: &str, at: Place) {
+        let of_variable =
+            self.cells.iter().flatten().filter(|(name, _)| name == variable).map(|(_, value)| value.as_str());
+        let mut known: Vec<&str> = Vec::new();
+        of_variable.for_each(|value| {
+            if !known.contains(&value) {
+                known.push(value)
+            }
+        });
+        if known.contains(&text) {
+            return;
+        }
+        let help = match nearest(text, known.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("the matrix has {}", known.join(", ")),
+        };
+        self.problems.tell(Fault::new(at, format!("no cell has `{text}` for `{variable}`")).help(help));
+    }
+
     fn holds(&mut self, condition: &Node) -> Result<bool, Fault> {
         let conditions = Fields::any(condition, "if", self.problems)?;
         if conditions.all().is_empty() {
@@ -218,6 +240,7 @@ impl<'a> Substitution<'a> {
                 Some((_, value)) => {
                     self.used.insert(variable.text.clone());
                     let values = list_of_text(values)?;
+                    values.iter().for_each(|(text, at)| self.must_be_one_of_the_matrix(&variable.text, text, *at));
                     holds &= values.iter().any(|(text, _)| text == value);
                 }
                 None => {

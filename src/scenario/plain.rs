@@ -105,8 +105,8 @@ pub fn cases(path: &Path, text: &str) -> Result<Vec<Plain>, Box<Invalid>> {
         let mut used = HashSet::new();
         let cells = fields.get("matrix").map(|node| matrix::cells(node, problems)).transpose()?;
         Ok(match cells {
-            None => vec![plain(&of_cell(&fields, None, &mut used))],
-            Some(cells) => cells.iter().map(|cell| plain(&of_cell(&fields, Some(cell), &mut used))).collect(),
+            None => vec![plain(&of_cell(&fields, &[], None, &mut used))],
+            Some(cells) => cells.iter().map(|cell| plain(&of_cell(&fields, &cells, Some(cell), &mut used))).collect(),
         })
     })
 }

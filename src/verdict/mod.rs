@@ -6,13 +6,13 @@ mod outcome;
 use caplab_init::wire::Probe;
 
 use crate::{
-    engine::{ContainerState, Observation},
+    engine::{ContainerState, Observation, StepObservation},
     host::Machine,
     observe::{Outcome, RefusedPhase},
     result::{Finding, Skip, StepResult, Verdict},
     scenario::{
         describe,
-        model::{Action, Case, Container, ContainerExpect, RefusedAt},
+        model::{Action, Case, Container, ContainerExpect, Expect, RefusedAt},
     },
 };
 
@@ -92,6 +92,8 @@ pub fn conclude(
     }
     failed.extend(snapshot.iter().cloned());
     if !failed.is_empty() {
+        // What cannot be judged is no less wrong beside what is.
+        failed.extend(errors.into_iter().chain(unavailable).map(|text| format!("{text} (could not be observed)")));
         Verdict::Fail(failed)
     } else if !errors.is_empty() {
         Verdict::Error(errors)
@@ -167,6 +169,18 @@ fn phase(at: RefusedAt) -> &'static str {
 #[must_use]
 pub fn words(outcome: &Outcome) -> String {
     outcome::words(outcome)
+}
+
+/// The same, with what a command wrote on standard error.
+#[must_use]
+pub fn told(seen: &StepObservation) -> String {
+    outcome::with_stderr(seen)
+}
+
+/// Whether a run or probe came out as its author says, exit status and streams too.
+#[must_use]
+pub fn is_as_expected(expect: &Expect, seen: &StepObservation) -> bool {
+    outcome::findings(expect, seen).is_empty()
 }
 
 fn finding(expected: impl Into<String>, seen: impl Into<String>) -> Finding {

@@ -113,7 +113,7 @@ pub(super) fn words(outcome: &Outcome) -> String {
     }
 }
 
-fn with_stderr(seen: &StepObservation) -> String {
+pub(super) fn with_stderr(seen: &StepObservation) -> String {
     match seen.stderr.text.trim() {
         "" => words(&seen.outcome),
         _ => format!("{}; standard error: {}", words(&seen.outcome), shown(&seen.stderr)),

@@ -3,7 +3,7 @@
 use super::{Read, entries, fixture, get};
 use crate::scenario::{
     diagnostic::{Fault, Place},
-    model::{Action, ContainerExpect, HostFileExpect, Matcher, Step},
+    model::{Action, ContainerExpect, HostFileExpect, Matcher, OutcomeExpect, Step},
     tree::{Node, Value},
 };
 
@@ -27,6 +27,35 @@ pub(super) fn cannot_fail(read: &Read<'_>, found: &mut Vec<Fault>) {
                 Fault::new(node.at, format!("a step that cannot fail: no container reaches {path}"))
                     .help("mount it: `volumes: [\"SOURCE:TARGET\"]`, else nothing could have changed it"),
             );
+        }
+    }
+}
+
+/// What a command says that found nothing, or was made a mistake with: no refusal, whatever its exit status.
+const NO_REFUSALS: [&str; 8] = [
+    "No such file",
+    "not found",
+    "Not a directory",
+    "Is a directory",
+    "Invalid argument",
+    "Segmentation fault",
+    "Usage:",
+    "usage:",
+];
+
+/// A denial that is known by words that are no refusal's.
+pub(super) fn no_refusal(read: &Read<'_>, found: &mut Vec<Fault>) {
+    for (step, node) in read.steps() {
+        let Action::Run { expect, .. } = &step.action else { continue };
+        let (Some(OutcomeExpect::Denied(_)), Some(Matcher::Contains(parts))) = (expect.outcome, &expect.stderr) else {
+            continue;
+        };
+        let own = NO_REFUSALS.iter().find(|words| parts.iter().any(|part| part.contains(**words)));
+        if let Some(words) = own {
+            let at = get(node, "expect").and_then(|node| get(node, "stderr")).map_or(node.at, |node| node.at);
+            found.push(Fault::new(at, format!("denied, and known by \"{words}\", which says of no permission that it was refused")).help(
+                "a refusal says Permission denied, Operation not permitted or Read-only file system; if nothing is there to be refused, leave `outcome: denied` away",
+            ));
         }
     }
 }
