@@ -119,7 +119,7 @@ fn nothing(context: &Context, case: &Case, step: usize) -> Result<BecauseResult,
         finding: match (causes.as_slice(), gone) {
             ([], None) => String::new(),
             ([], Some(gone)) => format!("that nothing decides cannot be said: {gone}"),
-            (causes, _) => format!("something decides: it is because of {}", causes.join(", or of ")),
+            (causes, _) => format!("something decides: it is because of {}", several(causes)),
         },
         ..unchanged(&Reason::Nothing, &why.seen.outcome)
     })
@@ -247,7 +247,17 @@ fn true_cause(context: &Context, case: &Case, step: usize) -> String {
     match (causes(&why).as_slice(), gone(&why)) {
         ([], None) => "; nor does any other control that can be named".to_owned(),
         ([], Some(gone)) => format!("; {gone}"),
-        (causes, _) => format!("; it is because of {}", causes.join(", or of ")),
+        (causes, _) => format!("; it is because of {}", several(causes)),
+    }
+}
+
+/// Causes in a row, the first few of many: a command that fails now and then has all of them.
+fn several(causes: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = causes.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", or of ");
+    match causes.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}, or of {more} more (does it come out the same each time? `caplab why` shows all)"),
     }
 }
 
