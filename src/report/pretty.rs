@@ -66,14 +66,15 @@ fn closer(name: &str, result: &CaseResult) -> Option<String> {
         return None;
     }
     let name = shlex::try_quote(name).unwrap_or(name.into());
-    let wrong = |step: &&StepResult| {
-        let otherwise = !step.findings.is_empty() || step.because.as_ref().is_some_and(|because| !because.holds);
-        otherwise && step.seen.outcome.sense_or_kill().is_some()
-    };
+    let wrong = |step: &&StepResult| is_otherwise(step) && step.seen.outcome.sense_or_kill().is_some();
     let why = result.steps.iter().find(wrong).map(|step| format!("caplab why {name} {}; ", step.id));
     let starts = result.containers.iter().all(|(_, state)| matches!(state, ContainerState::Running(_)));
     let shell = if starts { format!("; caplab shell {name}") } else { String::new() };
     Some(format!("to look closer: {}caplab explain {name}{shell}", why.unwrap_or_default()))
+}
+
+fn is_otherwise(step: &StepResult) -> bool {
+    !step.findings.is_empty() || step.because.as_ref().is_some_and(|because| !because.holds)
 }
 
 /// A line of [`told`] as a terminal of so many columns has it; one line where nobody said how many.
@@ -112,7 +113,10 @@ fn circumstances(result: &CaseResult) -> String {
     if matches!(result.verdict, Verdict::Pass | Verdict::Skip(_)) {
         return text;
     }
-    for (container, state) in &result.containers {
+    // Of several containers those in which something is otherwise; where that is no step's, all.
+    let within: Vec<_> = result.steps.iter().filter(|step| is_otherwise(step)).map(|step| &step.within).collect();
+    let matters = |name: &String| within.is_empty() || within.contains(&&Some(name.clone())) || within.contains(&&None);
+    for (container, state) in result.containers.iter().filter(|(name, _)| matters(name)) {
         if let ContainerState::Running(facts) = state {
             let CapSets { effective, bounding, .. } = facts.capabilities;
             let _ = writeln!(
