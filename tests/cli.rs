@@ -447,4 +447,10 @@ fn a_red_case_says_what_decides_and_what_to_type_next() {
     lab.write("a/wrong", "title: Another text\ncontainer: {preset: docker, rootfs: host}\nsteps:\n  - run: echo one\n    expect: {stdout: two}\n");
     let document = lab.json(1, &["run", "--format", "json"]);
     assert_eq!(document["results"][0]["steps"][0]["why"].as_array().map(Vec::len), Some(0), "{document}");
+    // Of several containers the one that matters, and beside what is wrong what could not be seen.
+    lab.write("a/wrong", "title: Two\ncontainers: {a: {preset: docker}, b: {preset: docker}}\nsteps:\n  - {in: a, probe: mount, expect: allowed}\n  - {in: a, probe: {kill: 99}, expect: denied}\n");
+    let output = lab.call(&["run"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("a really had") && !text.contains("b really had"), "{text}");
+    assert!(text.contains("ESRCH (No such process) (could not be observed)"), "{text}");
 }
