@@ -89,8 +89,7 @@ const KNOWN: [Difference; 9] = [
             let asked = |is: &dyn Fn(&str) -> bool| container.devices.iter().any(|one| is(&one.target));
             let mount = (standard.into_iter().any(at) || asked(&at)) && node(native) && node(other);
             let own = asked(&|one| what.ends_with(&format!(": stdout: {one}")))
-                && native.contains(" 65534:65534 ")
-                && other.contains(" 644 0:0 ");
+                && as_a_new_node(native).is_some_and(|own| own == other);
             container.has_user_namespace() && (mount || own)
         },
     },
@@ -128,6 +127,24 @@ const KNOWN: [Difference; 9] = [
         },
     },
 ];
+
+/// What a line of the machine's own node, nobody's in a user namespace, says of one that is made anew: it is root's, and the umask was taken
+/// off whatever mode the machine's has.
+fn as_a_new_node(line: &str) -> Option<String> {
+    let (kind, rest) = line.split_once(" special file ")?;
+    let (mode, rest) = rest.split_once(' ')?;
+    let mode = u32::from_str_radix(mode, 8).ok()? & !0o022;
+    let numbers = rest.strip_prefix("65534:65534 ")?;
+    Some(format!("{kind} special file {mode:o} 0:0 {numbers}"))
+}
+
+#[test]
+fn a_new_node_has_the_mode_of_the_machines_without_the_umask() {
+    let line = |mode: &str, owner: &str| format!("character special file {mode} {owner} a:e5");
+    assert_eq!(as_a_new_node(&line("666", "65534:65534")), Some(line("644", "0:0")));
+    assert_eq!(as_a_new_node(&line("600", "65534:65534")), Some(line("600", "0:0")));
+    assert_eq!(as_a_new_node(&line("666", "0:0")), None);
+}
 
 /// Whether a word of a line is `uid:gid`.
 fn is_owner(word: &str) -> bool {
