@@ -79,6 +79,56 @@ fn a_new_scenario_runs() {
     assert!(!lab.path().join("scenarios/a.yaml").exists());
 }
 
+/// What is copied begins with the program's name, and what is not understood is not left away.
+#[test]
+fn a_container_of_a_new_scenario_is_in_flags() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let new = |name: &str, status: i32, more: &[&str]| {
+        let arguments = [&["new", name, "--probe", "mount", "--expect", "denied"], more].concat();
+        says(lab.path(), status, &arguments)
+    };
+    let text = |name: &str| fs::read_to_string(lab.path().join(format!("scenarios/{name}.yaml"))).expect("written");
+    new("plain", 0, &["--container", "--cap-drop ALL"]);
+    new("whole", 0, &["--container", "docker run --cap-drop ALL"]);
+    assert_eq!(text("whole").replace("whole", "plain"), text("plain"));
+    new("pods", 0, &["--container", "sudo podman container run --cap-add SYS_TIME,KILL"]);
+    assert!(text("pods").contains("preset: podman\n  cap_add: [SYS_TIME, KILL]"), "{}", text("pods"));
+    let wrong = [
+        ("docker run --cap-drop ALL nginx", "`nginx` is no flag"),
+        ("--cap-drop ALL nginx nginx -g x", "`nginx nginx -g x` is no flag"),
+        ("bind_port 80", "`bind_port 80` is no flag"),
+        ("--cap-drop", "--cap-drop wants a value"),
+        ("docker ps", "`docker ps` is no flag"),
+        ("-e 'A=b", "a quote that is not closed"),
+    ];
+    for (container, what) in wrong {
+        let said = new("a", 2, &["--container", container]);
+        assert!(said.contains(what), "{container}: {said}");
+    }
+    let said = new("a", 2, &["--preset", "podman", "--container", "docker run --init"]);
+    assert!(said.contains("is docker's, and the preset is podman"), "{said}");
+    assert!(!lab.path().join("scenarios/a.yaml").exists());
+}
+
+#[test]
+fn a_file_of_scenarios_is_a_name() {
+    let lab = tempfile::tempdir().expect("a folder");
+    for (asked, name) in [("scenarios/n/q", "n/q"), ("scenarios/n/r.yaml", "n/r")] {
+        let said = says(lab.path(), 0, &["new", asked, "--probe", "mount", "--expect", "denied"]);
+        assert!(said.contains(&format!("scenarios/{name}.yaml\nnow: caplab run --update {name}\n")), "{said}");
+        let list = says(lab.path(), 0, &["list", name]);
+        assert!(list.contains(name), "{list}");
+    }
+    // Its path without the ending is that one, not all that are called so.
+    fs::write(lab.path().join("scenarios/n/qq.yaml"), "title: no scenario\n").expect("written");
+    for path in ["scenarios/n/q", "./scenarios/n/q", "scenarios/n/q.yaml"] {
+        says(lab.path(), 0, &["check", path]);
+        says(lab.path(), 0, &["to", "docker", path]);
+    }
+    assert!(says(lab.path(), 2, &["check", "scenarios/n/s"]).contains("no scenario has"));
+    assert!(says(lab.path(), 2, &["check", "./scenarios/n/s"]).contains("no such file"));
+}
+
 #[test]
 fn shells_are_told_of_every_verb() {
     let here = Path::new("/");

@@ -424,6 +424,37 @@ fn who_reads_no_further_causes_no_panic() {
     }
 }
 
+/// A report that nobody can read must not be green.
+#[test]
+fn what_could_not_be_written_is_no_success() {
+    let lab =
+        Lab::new(&[("a/one", "title: One\ncontainer: {preset: docker}\nsteps: [{probe: set_time, expect: denied}]\n")]);
+    let mut calls = vec![&["list"][..], &["list", "--format", "json"], &["--help"], &["schema"]];
+    if runs() {
+        calls.extend([&["run", "--update"][..], &["run", "--format", "junit"]]);
+    }
+    for arguments in calls {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+        let output = Command::new(env!("CARGO_BIN_EXE_caplab"))
+            .args(arguments)
+            .current_dir(lab.path())
+            .stdout(full)
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .and_then(std::process::Child::wait_with_output)
+            .expect("caplab ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains("standard output: No space left on device"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn letters_that_changed_places_are_seen() {
+    let said = Lab::new(&[]).says(2, &["to", "pdo", "a"]);
+    assert!(said.contains("a similar value exists: 'pod'"), "{said}");
+}
+
 #[test]
 fn a_red_case_says_what_decides_and_what_to_type_next() {
     if !runs() {

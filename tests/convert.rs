@@ -153,6 +153,120 @@ fn files_become_scenarios() {
     }
 }
 
+const PROFILE: &str =
+    r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]}"#;
+
+/// In the place of a profile that is not here no other filter is asserted.
+#[test]
+fn a_profile_that_is_not_there_is_none_of_the_engines() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let compose = "services: {web: {image: a, security_opt: [\"seccomp:p.json\"]}}\n";
+    fs::create_dir(lab.path().join("below")).expect("a folder");
+    fs::write(lab.path().join("below/compose.yaml"), compose).expect("written");
+    let line = "docker run --security-opt seccomp=p.json --security-opt no-new-privileges box";
+    let calls: [&[&str]; 3] = [
+        &["from", line],
+        &["from", "podman", "run", "--security-opt=seccomp=p.json", "box"],
+        &["from", "below/compose.yaml"],
+    ];
+    for call in calls {
+        let output = caplab(lab.path(), call);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{call:?}: {said}");
+        assert!(said.contains("no seccomp profile p.json: it was looked for as /"), "{call:?}: {said}");
+        assert!(output.stdout.is_empty(), "{call:?}");
+    }
+    for folder in ["", "below"] {
+        fs::write(lab.path().join(folder).join("p.json"), PROFILE).expect("written");
+    }
+    for call in calls {
+        let text = says(lab.path(), call);
+        assert!(text.contains("copy it there as p.json") && text.contains("\n  security_opt: ["), "{text}");
+        assert!(text.contains("seccomp: filter"), "{text}");
+    }
+    // There, and nothing that a scenario could name.
+    fs::write(lab.path().join("odd.json"), "{}").expect("written");
+    for file in [lab.path().join("p.json").to_str().expect("UTF-8"), "below/../p.json", "odd.json"] {
+        let text = says(lab.path(), &["from", &format!("docker run --security-opt seccomp={file} box")]);
+        assert!(text.contains(&format!("# seccomp profile {file}: ")), "{text}");
+        assert!(!text.contains("seccomp: filter") && !text.contains("  security_opt"), "{text}");
+    }
+    let text = says(lab.path(), &["from", "docker run --security-opt seccomp=builtin box"]);
+    assert!(text.contains("seccomp: filter") && text.contains("# seccomp=builtin: "), "{text}");
+}
+
+/// The text that a Pod with one container becomes; `security` is the container's, `more` what else it has.
+fn of_pod(lab: &Path, pod: &str, security: &str, more: &str) -> Output {
+    let text = format!(
+        "kind: Pod\nspec:\n  securityContext: {{{pod}}}\n  containers:\n    - {{name: web, image: a, securityContext: {{{security}}}{more}}}\n"
+    );
+    fs::write(lab.join("pod.yaml"), text).expect("written");
+    caplab(lab, &["from", "pod.yaml"])
+}
+
+#[test]
+fn what_a_pod_leaves_to_others_is_not_asserted() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let says = |pod: &str, security: &str, more: &str| {
+        let output = of_pod(lab.path(), pod, security, more);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let localhost = "seccompProfile: {type: Localhost, localhostProfile: audit/p.json}";
+    let text = says("", localhost, "");
+    assert!(text.contains("it lies on the node") && text.contains("security_opt: [\"seccomp=p.json\"]"), "{text}");
+    assert!(!text.contains("seccomp: ") && !text.contains("\n  security_opt"), "{text}");
+    fs::create_dir(lab.path().join("audit")).expect("a folder");
+    fs::write(lab.path().join("audit/p.json"), PROFILE).expect("written");
+    let text = says("", localhost, "");
+    assert!(text.contains("copy it there as audit/p.json") && text.contains("seccomp: filter"), "{text}");
+
+    // A user whom only the image knows.
+    let text = says("runAsNonRoot: true", "", "");
+    assert!(text.contains("write that user as `user:`"), "{text}");
+    assert!(!text.contains("uid: ") && !text.contains("gid: ") && !text.contains("effective: "), "{text}");
+    let text = says("runAsNonRoot: true", "runAsGroup: 500", "");
+    assert!(!text.contains("uid: ") && text.contains("gid: 500"), "{text}");
+    let text = says("", "runAsGroup: 500", "");
+    assert!(text.contains("# runAsUser is not said: the image decides, here it is root"), "{text}");
+    assert!(text.contains("user: \"0:500\""), "{text}");
+    assert!(says("runAsNonRoot: true, runAsUser: 0", "runAsUser: 1000", "").contains("uid: 1000"));
+    assert!(says("runAsNonRoot: true", "runAsNonRoot: false, runAsUser: 0", "").contains("uid: 0"));
+    for (pod, security) in [
+        ("runAsNonRoot: true", "runAsUser: 0"),
+        ("runAsUser: 0", "runAsNonRoot: true"),
+        ("runAsNonRoot: true, runAsUser: 0", ""),
+    ] {
+        let output = of_pod(lab.path(), pod, security, "");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("container web: runAsUser 0 beside runAsNonRoot"), "{said}");
+    }
+
+    for (limit, cpus) in
+        [("500m", "\"0.5\""), ("\"0.5\"", "\"0.5\""), ("2", "\"2\""), ("1250m", "\"1.25\""), ("2000m", "\"2\"")]
+    {
+        let text = says("", "", &format!(", resources: {{limits: {{cpu: {limit}}}}}"));
+        assert!(text.contains(&format!("\n  cpus: {cpus}\n")), "{limit}: {text}");
+    }
+    assert!(says("", "", ", resources: {limits: {cpu: 0.5x}}").contains("# resources: limits: cpu 0.5x"));
+}
+
+/// Kubernetes' word for the engine's own profile is to docker the name of a file.
+#[test]
+fn the_engines_own_profile_is_no_file() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let text = "title: A pod's\ncontainer:\n  preset: kubernetes\n  cpus: 0.5\n  security_opt: [\"seccomp=runtime/default\"]\nsteps: [{inspect: {uid: 0}}]\n";
+    fs::write(lab.path().join("pods.yaml"), text).expect("written");
+    for dialect in ["docker", "podman", "compose"] {
+        let text = says(lab.path(), &["to", dialect, "pods.yaml"]);
+        assert!(!text.contains("runtime/default") && !text.contains("security"), "{text}");
+    }
+    let text = says(lab.path(), &["to", "pod", "pods.yaml"]);
+    assert!(text.contains("RuntimeDefault") && text.contains("cpu: \"0.5\""), "{text}");
+}
+
 #[test]
 fn a_scenario_becomes_other_words() {
     let lab = tempfile::tempdir().expect("a folder");

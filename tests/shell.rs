@@ -291,6 +291,8 @@ fn exit_statuses_are_those_of_docker_exec() {
     lab.says(126, &["one", "--", "/etc/passwd"], "");
     assert!(lab.says(125, &["toolbox"], "").contains("caplab shell --rootfs host toolbox"));
     assert_eq!(lab.says(0, &["--rootfs", "host", "toolbox", "--", "hostname"], ""), "toolbox\n");
+    let said = lab.says(125, &["--as", "no-such-user", "one", "--", "id"], "");
+    assert!(said.contains("caplab: --as no-such-user: the container's /etc/passwd has no user"), "{said}");
     assert!(lab.says(2, &["two"], "").contains("--in one of a, b"));
     assert!(lab.says(2, &["two", "--in", "c"], "").contains("no container `c`"));
     assert!(lab.says(2, &["--join", "one"], "").contains("no `caplab shell one` of yours runs"));

@@ -215,5 +215,36 @@ fn without_a_folder_there_is_nothing_to_watch() {
     let output = Command::new(env!("CARGO_BIN_EXE_caplab")).arg("watch").current_dir(folder.path()).output();
     let output = output.expect("caplab starts");
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("run it where scenarios/ is"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("run it where scenarios/ is"), "{said}");
+    assert!(!said.contains("came with caplab"), "{said}");
+}
+
+/// Nobody waits for what is misspelt.
+#[test]
+fn a_name_that_nothing_has_is_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("scenarios")).expect("made");
+    fs::write(folder.path().join("scenarios/clock.yaml"), scenario("Clock", DENIED)).expect("written");
+    for (what, why) in [("clokc", "did you mean `clock`?"), ("./none.yaml", "no such file or folder")] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_caplab"))
+            .args(["watch", what])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("caplab starts");
+        let began = Instant::now();
+        while child.try_wait().expect("a child").is_none() {
+            if began.elapsed() > Duration::from_secs(60) {
+                child.kill().expect("killed");
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(2), "{what}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(why), "{what}: {said}");
+    }
 }

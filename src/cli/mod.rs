@@ -27,9 +27,12 @@ mod why;
 
 use std::{ffi::OsString, io::Write};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{
+    Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue},
+};
 
-use crate::{report::pretty, terminal};
+use crate::{report::pretty, terminal, text::nearest};
 
 /// Exit status of a wrong command line or an invalid scenario.
 const USAGE: u8 = 2;
@@ -112,13 +115,33 @@ enum Format {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Nobody reads where that fails.
-            let _ = error.print();
-            return error.exit_code().try_into().unwrap_or(USAGE);
+        Err(mut error) => {
+            meant(&mut error);
+            let (printed, status) = (error.print(), error.exit_code().try_into().unwrap_or(USAGE));
+            // Of one that is written to standard error nobody could be told there.
+            if !error.use_stderr() {
+                terminal::wrote(printed);
+            }
+            return whole(status);
         }
     };
-    match arguments.verb {
+    whole(called(arguments.verb))
+}
+
+/// Letters that changed places are clap's last guess, `podman` for `pdo`: its measure sees none in words this short.
+fn meant(error: &mut clap::Error) {
+    let (Some(ContextValue::String(value)), Some(ContextValue::Strings(valid))) =
+        (error.get(ContextKind::InvalidValue), error.get(ContextKind::ValidValue))
+    else {
+        return;
+    };
+    if let Some(meant) = nearest(value, valid.iter().map(String::as_str)).map(str::to_owned) {
+        error.insert(ContextKind::SuggestedValue, ContextValue::String(meant));
+    }
+}
+
+fn called(verb: Verb) -> u8 {
+    match verb {
         Verb::New(verb) => verb.main(),
         Verb::Run(verb) => verb.main(),
         Verb::Watch(verb) => verb.main(),
@@ -141,6 +164,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
+/// The exit status where standard output has all that was written to it: a report that is half there is none, whatever it would say.
+fn whole(status: u8) -> u8 {
+    terminal::wrote(std::io::stdout().flush());
+    match terminal::unwritten() {
+        Some(why) => complain(&format!("standard output: {why}; what was written there is not whole")),
+        None => status,
+    }
+}
+
 /// Says what is wrong with how caplab was called.
 fn complain(message: &str) -> u8 {
     say_error(format_args!("caplab: {message}"));
@@ -149,7 +181,7 @@ fn complain(message: &str) -> u8 {
 
 /// A line on standard output. Who closed it (`| head`) reads no further; the exit status still says how it went.
 fn say(text: std::fmt::Arguments<'_>) {
-    let _ = writeln!(anstream::stdout(), "{text}");
+    terminal::wrote(writeln!(anstream::stdout(), "{text}"));
 }
 
 /// Lines for a reader: where a terminal is narrower they are broken between words. Not for what is to be copied.
@@ -160,7 +192,7 @@ fn tell(text: &str) {
 
 /// A text on standard output as it is: what others read has no colours to be taken out.
 fn print(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    terminal::wrote(std::io::stdout().lock().write_all(text.as_bytes()));
 }
 
 /// A line on standard error.
@@ -168,8 +200,9 @@ fn say_error(text: std::fmt::Arguments<'_>) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// Prints a JSON document; nobody reads where that fails.
+/// Prints a JSON document.
 fn print_json(value: &serde_json::Value) {
     let mut out = std::io::stdout().lock();
-    let _ = serde_json::to_writer_pretty(&mut out, value).map(|()| writeln!(out));
+    let written = serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from);
+    terminal::wrote(written.and_then(|()| writeln!(out)));
 }

@@ -24,9 +24,9 @@ pub(super) struct New {
     /// The container, in the flags of `docker run`, as one text; nothing is a default container
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
     container: Option<String>,
-    /// Whose flags, and whose defaults
-    #[arg(long, value_enum, default_value = "docker")]
-    preset: Preset,
+    /// Whose flags, and whose defaults; docker's where nothing says so
+    #[arg(long, value_enum)]
+    preset: Option<Preset>,
     /// What is tried: a probe as a scenario spells it, `set_time`, `{bind_port: 80}`; docs/probes.md has them
     #[arg(long, value_name = "PROBE")]
     probe: Option<String>,
@@ -69,8 +69,7 @@ impl New {
         };
         match self.text(&path).and_then(|text| write(&path, &text)) {
             Ok(()) => {
-                let name = self.name.trim_end_matches(".yaml");
-                say(format_args!("{}\nnow: caplab run --update {name}", path.display()));
+                say(format_args!("{}\nnow: caplab run --update {}", path.display(), self.name()));
                 if let Some(hint) = missing() {
                     say(format_args!("{hint}"));
                 }
@@ -80,8 +79,13 @@ impl New {
         }
     }
 
+    /// As `caplab run` knows it, also where the file was named.
+    fn name(&self) -> &str {
+        self.name.trim_end_matches(".yaml").trim_start_matches("scenarios/")
+    }
+
     fn path(&self) -> Result<PathBuf, String> {
-        let name = self.name.trim_end_matches(".yaml").trim_start_matches("scenarios/");
+        let name = self.name();
         let valid = |letter: char| letter.is_ascii_alphanumeric() || "-_/.".contains(letter);
         let climbs = name.split('/').any(|part| part.is_empty() || part.starts_with('.'));
         if name.is_empty() || climbs || !name.chars().all(valid) {
@@ -93,13 +97,22 @@ impl New {
 
     fn text(&self, path: &Path) -> Result<String, String> {
         let ask = io::stdin().is_terminal();
-        let flags = answer(
-            ask,
-            self.container.clone(),
-            "The container, in docker's flags (nothing: a default one)",
-            Some(""),
-            "--container",
-        )?;
+        let said = |error: Unconvertible| error.0;
+        let dialect = self.preset.map(|preset| match preset {
+            Preset::Docker => Dialect::Docker,
+            Preset::Podman => Dialect::Podman,
+        });
+        let question =
+            format!("The container, in {}'s flags (nothing: a default one)", dialect.unwrap_or(Dialect::Docker).name());
+        let (flags, mut draft) = loop {
+            let flags = answer(ask, self.container.clone(), &question, Some(""), "--container")?;
+            match convert::from_flags(dialect, &flags) {
+                Ok(draft) => break (flags, draft),
+                // It is asked before anything else, and can be asked again.
+                Err(wrong) if ask && self.container.is_none() => say_error(format_args!("{wrong}")),
+                Err(wrong) => return Err(said(wrong)),
+            }
+        };
         let probe = answer(
             ask,
             self.probe.clone(),
@@ -119,21 +132,8 @@ impl New {
                 }
             },
         };
-        let dialect = match self.preset {
-            Preset::Docker => Dialect::Docker,
-            Preset::Podman => Dialect::Podman,
-        };
-        let words = shlex::split(&flags).ok_or("the container's flags have a quote that is not closed")?;
-        let line = ["run".to_owned(), "--detach".to_owned()].into_iter().chain(words);
-        // What stands for the image makes no note: nobody named one.
-        let line: Vec<String> = line.chain(["box", "sleep", "infinity"].map(str::to_owned)).collect();
-        let said = |error: Unconvertible| error.0;
-        let mut draft = convert::from_command(dialect, &line).map_err(said)?;
-        for part in &mut draft.parts {
-            part.image = None;
-        }
         let claimed = if claim == Claim::Allowed { "allowed" } else { "denied" };
-        draft.source = format!("caplab new {}", self.name);
+        draft.source = format!("caplab new {}", self.name());
         let mut written = |title: &str| {
             draft.title = Some(title.to_owned());
             let text = convert::to_scenario(&draft).map_err(said)?;
@@ -141,7 +141,7 @@ impl New {
             Ok::<_, String>(format!("{modeline}{text}  - probe: {probe}\n    expect: {claimed}\n"))
         };
         // What the probe is called is known when it has been read.
-        let scenario = scenario::load(&self.name, path, &written("new")?)
+        let scenario = scenario::load(self.name(), path, &written("new")?)
             .map_err(|wrong| wrong.problems.iter().map(|problem| problem.in_a_line()).collect::<Vec<_>>().join("\n"))?;
         let case = scenario.cases.first().ok_or("no case")?;
         let tried = case.steps.last().map(|step| describe::action(&step.action, &case.containers)).unwrap_or_default();

@@ -32,19 +32,14 @@ pub(super) struct Selection {
 /// # Errors
 /// Where an argument means nothing, for the reader.
 pub(super) fn select(arguments: &[String]) -> Result<Selection, String> {
-    let is_path = |argument: &&String| {
-        let looks = argument.ends_with(".yaml") || argument.ends_with(".yml") || argument.starts_with(['.', '/']);
-        looks || Path::new(argument.as_str()).exists()
-    };
-    let (paths, filters): (Vec<&String>, Vec<&String>) = arguments.iter().partition(is_path);
-    let filters: Vec<String> = filters.into_iter().cloned().collect();
+    let filters: Vec<String> = arguments.iter().filter(|argument| path_of(argument).is_none()).cloned().collect();
+    let paths: Vec<PathBuf> = arguments.iter().filter_map(|argument| path_of(argument)).collect();
     if paths.is_empty() {
         return by_name(filters);
     }
     let mut scenarios = Vec::new();
     let mut store = None;
-    for path in paths {
-        let path = Path::new(path);
+    for path in &paths {
         let root = root_of(path);
         store.get_or_insert_with(|| Source::Folder(root.clone()).store());
         if path.is_dir() {
@@ -63,6 +58,21 @@ pub(super) fn select(arguments: &[String]) -> Result<Selection, String> {
     let mut selection = Selection { exact: exact(&scenarios, &filters), scenarios, store, filters, share: None };
     selection.narrow();
     Ok(selection)
+}
+
+/// The file or folder that an argument is the path of, also where the ending of a scenario's file is left away; `None` of a name.
+pub(super) fn path_of(argument: &str) -> Option<PathBuf> {
+    let path = Path::new(argument);
+    if argument.ends_with(".yaml") || argument.ends_with(".yml") || path.exists() {
+        return Some(path.to_owned());
+    }
+    // Of other texts the beginning of a file's name says nothing: `pod` is a filter, whatever lies beside.
+    let leads = argument.starts_with(['.', '/']);
+    if !leads && !path.components().any(|part| part.as_os_str() == "scenarios") {
+        return None;
+    }
+    let whole = ["yaml", "yml"].map(|ending| PathBuf::from(format!("{argument}.{ending}")));
+    whole.into_iter().find(|path| path.is_file()).or_else(|| leads.then(|| path.to_owned()))
 }
 
 fn by_name(filters: Vec<String>) -> Result<Selection, String> {

@@ -18,7 +18,7 @@ use super::{
     print,
     run::engine,
     say,
-    select::{Selection, select},
+    select::{Selection, path_of, select},
 };
 use crate::{
     engine::Kind,
@@ -74,11 +74,17 @@ impl Folders {
 
 impl Watch {
     pub(super) fn main(self) -> u8 {
-        let mut selection = select(&self.what);
-        let folders = match self.folders(selection.as_ref().ok()) {
-            Ok(folders) => folders,
+        let scenarios = match self.scenarios() {
+            Ok(scenarios) => scenarios,
             Err(message) => return complain(&message),
         };
+        let mut selection = select(&self.what);
+        // A folder may be empty yet. What no scenario is called, none will be called by being saved, as far as anybody meant it.
+        let is_there = |what: &String| path_of(what).is_some_and(|path| path.exists());
+        if let (Err(message), false) = (&selection, self.what.iter().all(is_there)) {
+            return complain(message);
+        }
+        let folders = Folders { scenarios, snapshots: snapshots(selection.as_ref().ok()) };
         let watcher = match Watcher::new().and_then(|watcher| folders.watch(&watcher).map(|()| watcher)) {
             Ok(watcher) => watcher,
             Err(error) => {
@@ -122,13 +128,13 @@ impl Watch {
     }
 
     /// Where what is meant lies.
-    fn folders(&self, selection: Option<&Selection>) -> Result<Folders, String> {
-        let paths: Vec<&Path> = self.what.iter().map(Path::new).filter(|path| path.exists()).collect();
-        let folder = |path: &&Path| match path.is_dir() {
-            true => path.to_path_buf(),
+    fn scenarios(&self) -> Result<Vec<PathBuf>, String> {
+        let paths = self.what.iter().filter_map(|what| path_of(what)).filter(|path| path.exists());
+        let folder = |path: PathBuf| match path.is_dir() {
+            true => path,
             false => path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new(".")).to_owned(),
         };
-        let mut scenarios: Vec<PathBuf> = paths.iter().map(folder).collect();
+        let mut scenarios: Vec<PathBuf> = paths.map(folder).collect();
         if scenarios.is_empty() {
             scenarios.push(PathBuf::from("scenarios"));
         }
@@ -138,11 +144,7 @@ impl Watch {
                 gone.display()
             ));
         }
-        let snapshots = match selection.map(|selection| &selection.store) {
-            Some(Store::Folder(folder)) => folder.clone(),
-            _ => PathBuf::from("snapshots"),
-        };
-        Ok(Folders { scenarios, snapshots })
+        Ok(scenarios)
     }
 
     /// Runs what has changed, all where nothing is said, and shows how everything stands.
@@ -231,6 +233,14 @@ impl Watch {
             });
         }
         round.ran = wanted.into_iter().map(str::to_owned).collect();
+    }
+}
+
+/// Where the snapshots of what is meant lie.
+fn snapshots(selection: Option<&Selection>) -> PathBuf {
+    match selection.map(|selection| &selection.store) {
+        Some(Store::Folder(folder)) => folder.clone(),
+        _ => PathBuf::from("snapshots"),
     }
 }
 

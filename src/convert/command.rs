@@ -48,11 +48,8 @@ pub fn read(dialect: Dialect, arguments: &[String]) -> Result<Draft, Unconvertib
         }
         [] => return Err(Unconvertible(format!("`caplab from {name} run [FLAGS] IMAGE [COMMAND]`"))),
     };
-    let mut line = Line { dialect, part: Part::default(), detached: words[0] == "create", entrypoint: Vec::new() };
-    line.part.name = "box".to_owned();
-    if dialect == Dialect::Podman {
-        line.part.keys.set("preset", Plain::text("podman"));
-    }
+    let mut line = Line::new(dialect);
+    line.detached = words[0] == "create";
     let command = line.flags(rest)?;
     let Some((image, command)) = command.split_first() else {
         return Err(Unconvertible(format!("no image: `{name} run [FLAGS] IMAGE [COMMAND]`")));
@@ -61,6 +58,47 @@ pub fn read(dialect: Dialect, arguments: &[String]) -> Result<Draft, Unconvertib
     let shown = [name].into_iter().chain(words.iter().copied());
     let source = shown.map(quote).collect::<Vec<_>>().join(" ");
     Ok(Draft { source, parts: vec![line.part], ..Draft::default() })
+}
+
+/// Reads flags alone, `--cap-drop ALL -u 1000`; also where `docker run` stands before them, which then says whose they are.
+///
+/// # Errors
+/// Those of [`read`], another engine's name than what is known already, and what is no flag: an image or a command.
+pub fn flags(known: Option<Dialect>, text: &str) -> Result<Draft, Unconvertible> {
+    let split = shlex::split(text)
+        .ok_or_else(|| Unconvertible("the container's flags have a quote that is not closed".to_owned()))?;
+    let words: Vec<&str> = split.iter().map(String::as_str).collect();
+    let after_sudo = words.strip_prefix(&["sudo"]).unwrap_or(&words);
+    let named = [Dialect::Docker, Dialect::Podman].into_iter().find_map(|dialect| {
+        let rest = after_sudo.strip_prefix(&[dialect.name()])?;
+        let rest = rest.strip_prefix(&["container"]).unwrap_or(rest);
+        let rest = rest.strip_prefix(&["run"]).or_else(|| rest.strip_prefix(&["create"]))?;
+        Some((dialect, rest))
+    });
+    let (dialect, rest) = match (named, known) {
+        (Some((named, _)), Some(known)) if named != known => {
+            return Err(Unconvertible(format!("`{text}` is {}'s, and the preset is {}", named.name(), known.name())));
+        }
+        (Some(named), _) => named,
+        (None, known) => (known.unwrap_or(Dialect::Docker), &words[..]),
+    };
+    let mut line = Line::new(dialect);
+    let arguments: Vec<String> = rest.iter().map(|word| (*word).to_owned()).collect();
+    let over = line.flags(&arguments)?;
+    if !over.is_empty() {
+        let over = over.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+        return Err(Unconvertible(format!(
+            "`{over}` is no flag: flags of `{} run` alone are wanted, no image and no command; \
+             `caplab from` reads a whole line, and what is tried is the probe",
+            dialect.name()
+        )));
+    }
+    // It stays, whatever its flags say.
+    line.detached = true;
+    line.command("box", &WAIT.map(str::to_owned));
+    // Nobody named one.
+    line.part.image = None;
+    Ok(Draft { source: text.to_owned(), parts: vec![line.part], ..Draft::default() })
 }
 
 /// Reads a whole line, `docker run …`, `sudo podman run …`; one text with spaces is a line as it is copied from somewhere. `None`
@@ -90,6 +128,14 @@ struct Line {
 }
 
 impl Line {
+    fn new(dialect: Dialect) -> Self {
+        let mut part = Part { name: "box".to_owned(), ..Part::default() };
+        if dialect == Dialect::Podman {
+            part.keys.set("preset", Plain::text("podman"));
+        }
+        Self { dialect, part, detached: false, entrypoint: Vec::new() }
+    }
+
     /// Takes the flags; gives what follows them. As pflag reads them: `--flag=value`, `--flag value`, `-vvalue`, `-it`.
     fn flags<'a>(&mut self, arguments: &'a [String]) -> Result<&'a [String], Unconvertible> {
         let mut at = 0;
@@ -267,7 +313,10 @@ pub fn write(dialect: Dialect, part: &Part, image: &str) -> (String, Vec<String>
                 add(keys.text("network_mode").unwrap_or("none"));
             }
             Meaning::Text(key) if flag.long != "net" => keys.text(key).into_iter().for_each(add),
-            Meaning::Item(key) => keys.items(key).iter().filter_map(Plain::scalar).for_each(add),
+            Meaning::Item(key) => {
+                let items = keys.items(key).iter().filter_map(Plain::scalar);
+                items.filter(|item| !is_engines_own(key, item)).for_each(add);
+            }
             Meaning::Pair(key) => {
                 let pairs = keys.get(key).map(pairs).unwrap_or_default();
                 pairs.iter().for_each(|(name, value)| add(&format!("{name}={value}")));
@@ -298,6 +347,11 @@ pub fn write(dialect: Dialect, part: &Part, image: &str) -> (String, Vec<String>
     unsaid(dialect, part, &mut notes);
     let line = format!("{} run --detach --name {} \\\n  {}", dialect.name(), quote(&part.name), words.join(" \\\n  "));
     (line, notes)
+}
+
+/// A Pod's word for the profile that the engine has by itself, which docker, podman and Compose take for a file.
+pub(super) fn is_engines_own(key: &str, item: &str) -> bool {
+    key == "security_opt" && item == "seccomp=runtime/default"
 }
 
 fn unsaid(dialect: Dialect, part: &Part, notes: &mut Vec<String>) {

@@ -121,7 +121,9 @@ const OWN: [&str; 4] = ["volumes", "working_dir", "extends", "<<"];
 pub fn read(path: &Path, text: &str) -> Result<Draft, Unconvertible> {
     let document = plain::parse(path, text).map_err(|wrong| Unconvertible(wrong.to_string()))?;
     let shown = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut draft = Draft { source: shown.clone(), ..Draft::default() };
+    // Compose's paths count from the file.
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let mut draft = Draft { source: shown.clone(), folder, ..Draft::default() };
     for (key, _) in document.entries() {
         match key.as_str() {
             "services" | "version" | "name" => {}
@@ -331,6 +333,15 @@ pub fn write(draft: &Draft, image: &str) -> String {
                         }
                     });
                     keys.push((key.clone(), doubled(&Plain::List(volumes.collect()))));
+                }
+                "security_opt" => {
+                    let is_own = |item: &Plain| {
+                        item.scalar().is_some_and(|item| super::command::is_engines_own("security_opt", item))
+                    };
+                    let said: Vec<Plain> = value.items().iter().filter(|item| !is_own(item)).cloned().collect();
+                    if !said.is_empty() {
+                        keys.push((key.clone(), doubled(&Plain::List(said))));
+                    }
                 }
                 "ulimits" => keys.push((key.clone(), limits(value))),
                 // A dollar is Compose's to replace.

@@ -1,5 +1,7 @@
 //! Containers on their way from one dialect to another.
 
+use std::path::PathBuf;
+
 use crate::scenario::plain::Plain;
 
 /// Containers that belong together.
@@ -7,6 +9,8 @@ use crate::scenario::plain::Plain;
 pub struct Draft {
     /// Where they come from, in a line: the command line, the file's name.
     pub source: String,
+    /// Where files that it names are looked for; empty is the working directory.
+    pub folder: PathBuf,
     /// The claim, where somebody made one.
     pub title: Option<String>,
     /// In the order written; never empty.
@@ -28,6 +32,8 @@ pub struct Part {
     pub tried: Option<Vec<String>>,
     /// What could not be said, a line each.
     pub notes: Vec<String>,
+    /// Facts in the words of `inspect` that what was read does not decide: none is asserted. `uid` takes those with it that depend on it.
+    pub unknown: Vec<&'static str>,
 }
 
 /// Keys of a container and their values, in the order in which they came.

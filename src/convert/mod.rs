@@ -10,11 +10,12 @@ mod draft;
 mod flag;
 mod oci;
 mod pod;
+mod profile;
 mod scenario;
 mod volume;
 mod yaml;
 
-pub use command::{Dialect, line as from_line, read as from_command, write as to_command};
+pub use command::{Dialect, flags as from_flags, line as from_line, read as from_command, write as to_command};
 pub use compose::{read as from_compose, write as to_compose};
 pub use draft::{Draft, Keys, Part};
 pub use oci::write as to_oci;

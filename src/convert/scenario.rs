@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use super::{
     Draft, Keys, Part, Unconvertible,
     draft::{argv, texts},
-    volume, yaml,
+    profile, volume, yaml,
 };
 use crate::{
     capability::CapSet,
@@ -50,9 +50,9 @@ fn draft(scenario: &Scenario, document: &Plain) -> Draft {
 /// # Errors
 /// Where nothing of it is left that could be a container.
 pub fn write(draft: &Draft) -> Result<String, Unconvertible> {
-    let mut taken = Taken { host: Vec::new(), parts: Vec::new() };
+    let mut taken = Taken { folder: &draft.folder, host: Vec::new(), parts: Vec::new() };
     for part in &draft.parts {
-        taken.part(part);
+        taken.part(&profile::found(part, &draft.folder)?);
     }
     let mut text = String::new();
     for note in &draft.notes {
@@ -68,7 +68,7 @@ pub fn write(draft: &Draft) -> Result<String, Unconvertible> {
     }
     text.push_str(&containers(&taken));
     text.push_str(&taken.steps()?);
-    match check(&text) {
+    match check(&text, &draft.folder) {
         Ok(_) => Ok(text),
         Err(why) => Err(Unconvertible(format!("what came of it is no valid scenario: {why}"))),
     }
@@ -84,14 +84,16 @@ fn title(draft: &Draft) -> String {
 }
 
 /// What the reader of the format took.
-struct Taken {
+struct Taken<'a> {
+    /// Where its author's files are.
+    folder: &'a Path,
     /// Files of the fixture host.
     host: Vec<String>,
     /// The containers.
     parts: Vec<Part>,
 }
 
-impl Taken {
+impl Taken<'_> {
     fn part(&mut self, part: &Part) {
         let mut name: String = part
             .name
@@ -102,7 +104,8 @@ impl Taken {
         while self.parts.iter().any(|other| other.name == name) {
             name.push('x');
         }
-        self.parts.push(Part { name, notes: part.notes.clone(), tried: part.tried.clone(), ..Part::default() });
+        let (notes, tried, unknown) = (part.notes.clone(), part.tried.clone(), part.unknown.clone());
+        self.parts.push(Part { name, notes, tried, unknown, ..Part::default() });
         let preset = part.keys.get("preset").map(|preset| (preset, self.take("preset", preset)));
         if let Some((preset, Err(why))) = preset {
             self.note(format!("{}: {why}; docker's defaults stand in its place", shown("preset", preset)));
@@ -195,7 +198,7 @@ impl Taken {
         let within =
             if self.parts.len() > 1 { format!(", in: {}", yaml::quoted(&self.parts[0].name)) } else { String::new() };
         let _ = writeln!(text, "steps: [{{inspect: {{uid: 0}}{within}}}]");
-        check(&text)
+        check(&text, self.folder)
     }
 
     fn steps(&self) -> Result<String, Unconvertible> {
@@ -224,8 +227,9 @@ impl Taken {
     }
 }
 
-fn check(text: &str) -> Result<Vec<ContainerJob>, String> {
-    let scenario = scenario::load("asked", Path::new("asked"), text).map_err(|wrong| {
+/// The containers of a scenario that would lie in that folder.
+pub(super) fn check(text: &str, folder: &Path) -> Result<Vec<ContainerJob>, String> {
+    let scenario = scenario::load("asked", &folder.join("asked"), text).map_err(|wrong| {
         let planned = |problem: &Diagnostic| problem.message.ends_with("not supported yet");
         let said = wrong.problems.iter().map(|problem| match planned(problem) {
             true => problem.message.clone(),
@@ -263,7 +267,12 @@ fn containers(taken: &Taken) -> String {
 fn facts(part: &Part, job: &ContainerJob) -> Vec<(String, Plain)> {
     let mut facts = Vec::new();
     let Some(process) = job.spec.process() else { return facts };
-    let mut add = |name: &str, value: Plain| facts.push((name.to_owned(), value));
+    let is_known = |name: &str| !part.unknown.contains(&name);
+    let mut add = |name: &str, value: Plain| {
+        if is_known(name) {
+            facts.push((name.to_owned(), value));
+        }
+    };
     add("uid", Plain::number(process.user().uid()));
     add("gid", Plain::number(process.user().gid()));
     let sets = after_execve(process);
@@ -274,8 +283,9 @@ fn facts(part: &Part, job: &ContainerJob) -> Vec<(String, Plain)> {
     };
     // All but a few is another list on a machine whose root lacks some.
     let portable = |set: CapSet| set == CapSet::KNOWN || set.names().len() <= CapSet::KNOWN.names().len() / 2;
-    let named =
-        [("effective", sets.effective), ("bounding", sets.bounding)].into_iter().filter(|(_, set)| portable(*set));
+    let named = [("effective", sets.effective), ("bounding", sets.bounding)].into_iter();
+    // execve gives root more of them than a user.
+    let named = named.filter(|(name, set)| portable(*set) && (is_known("uid") || *name == "bounding"));
     let named: Vec<_> = named.map(|(name, one)| (name.to_owned(), set(one))).collect();
     if !named.is_empty() {
         add("capabilities", Plain::Map(named));

@@ -310,8 +310,7 @@ impl Reporter {
         }
         for line in text.split('\n') {
             for line in fitted(line, self.columns) {
-                // Nobody reads on where standard output is closed; the exit status still says how it went.
-                let _ = writeln!(self.out, "{line}");
+                terminal::wrote(writeln!(self.out, "{line}"));
             }
         }
     }

@@ -351,7 +351,11 @@ fn step(
         let resolved = &containers[step.within];
         let who = match &step.as_user {
             Some(user) => Some(resolved.accounts.resolve(Some(user)).map_err(|Unresolvable(message)| {
-                Unresolvable(format!("step {} (line {}): {message}", step.id, step.line))
+                // One of no file is a process that `caplab shell` is asked for.
+                Unresolvable(match step.line {
+                    0 => format!("--as {user}: {message}"),
+                    line => format!("step {} (line {line}): {message}", step.id),
+                })
             })?),
             None => None,
         };

@@ -6,10 +6,27 @@ mod signals;
 pub(crate) use relay::{Relay, Woken};
 pub(crate) use signals::Signals;
 
-use std::{io, io::IsTerminal, os::fd::AsFd};
+use std::{io, io::IsTerminal, os::fd::AsFd, sync::OnceLock};
 
 use caplab_init::wire::Window;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+
+/// Why standard output lacks something that was written to it.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// How writing to standard output went: who closed it (`| head`) wanted no more, anything else (a disk that is full) is remembered.
+pub(crate) fn wrote(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        UNWRITTEN.get_or_init(|| error.to_string());
+    }
+}
+
+/// Why standard output is not whole, if it is not.
+pub(crate) fn unwritten() -> Option<&'static str> {
+    UNWRITTEN.get().map(String::as_str)
+}
 
 /// Whether there is a terminal to type at and to read on.
 pub(crate) fn is_there() -> bool {

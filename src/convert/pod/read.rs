@@ -143,7 +143,8 @@ pub fn read(path: &Path, text: &str) -> Result<Draft, Unconvertible> {
     };
     let spec = spec.ok_or_else(|| Unconvertible(format!("{shown}: a {kind} without the spec of a Pod")))?;
     let name = at(&["metadata", "name"]).and_then(Plain::scalar).unwrap_or("pod");
-    let mut draft = Draft { source: format!("{kind} {name} of {shown}"), ..Draft::default() };
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let mut draft = Draft { source: format!("{kind} {name} of {shown}"), folder, ..Draft::default() };
     for (field, value) in spec.entries() {
         match of_pod(field) {
             Some(Field::Known) => {}
@@ -271,19 +272,41 @@ fn security(pod: Option<&Plain>, own: Option<&Plain>, part: &mut Part) -> Result
             | "windowsOptions" => {
                 part.notes.push(format!("{field}: the format has no key for it"));
             }
-            "runAsNonRoot" => part.notes.push(
-                "runAsNonRoot: the kubelet refuses a root, no kernel does; `inspect: {uid: …}` tests it".to_owned(),
-            ),
             _ => {}
         }
     }
     let find = |field: &str| fields().find_map(|context| context.get(field));
     let text = |field: &str| find(field).and_then(Plain::scalar);
-    match (text("runAsUser"), text("runAsGroup")) {
+    let (user, group) = (text("runAsUser"), text("runAsGroup"));
+    match (text("runAsNonRoot") == Some("true"), user) {
+        (true, Some(user)) if user.parse() == Ok(0u32) => {
+            return Err(Unconvertible(format!(
+                "container {}: runAsUser 0 beside runAsNonRoot, with which the kubelet starts no root: \
+                 there is no such container; take one of the two away",
+                part.name
+            )));
+        }
+        (true, Some(_)) => part
+            .notes
+            .push("runAsNonRoot: the kubelet refuses a root, no kernel does; `inspect: {uid: …}` tests it".to_owned()),
+        // Who it is decides what execve leaves of its capabilities.
+        (true, None) => {
+            part.notes.push(
+                "runAsNonRoot: the kubelet refuses a root, and who its image runs as is not known here: write that user as `user:`. \
+                 Until then it is root, and `inspect` says nothing of it"
+                    .to_owned(),
+            );
+            part.unknown.push("uid");
+            part.unknown.extend(group.is_none().then_some("gid"));
+        }
+        (false, None) => part.notes.push("runAsUser is not said: the image decides, here it is root".to_owned()),
+        (false, Some(_)) => {}
+    }
+    match (user, group) {
         (Some(user), Some(group)) => part.keys.set("user", Plain::text(format!("{user}:{group}"))),
         (Some(user), None) => part.keys.set("user", Plain::text(user)),
         (None, Some(group)) => part.keys.set("user", Plain::text(format!("0:{group}"))),
-        (None, None) => part.notes.push("runAsUser is not said: the image decides, here it is root".to_owned()),
+        (None, None) => {}
     }
     if text("privileged") == Some("true") {
         part.keys.set("privileged", Plain::truth(true));
@@ -387,11 +410,26 @@ fn bytes(quantity: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// Kubernetes' `500m`, in processors: no quota of it is finer than a thousandth.
+fn processors(quantity: &str) -> Option<String> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(thousandths) = quantity.strip_suffix('m') else {
+        let (whole, part) = quantity.split_once('.').unwrap_or((quantity, "0"));
+        return (is_number(whole) && is_number(part)).then(|| quantity.to_owned());
+    };
+    let thousandths: u64 = is_number(thousandths).then(|| thousandths.parse().ok())??;
+    let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+    Some(text.trim_end_matches('0').trim_end_matches('.').to_owned())
+}
+
 fn resources(value: &Plain, part: &mut Part) {
     for (name, amount) in value.get("limits").map_or(&[][..], Plain::entries) {
         let amount = amount.scalar().unwrap_or_default();
         match (name.as_str(), bytes(amount)) {
             ("memory", Some(bytes)) => part.keys.set("mem_limit", Plain::text(bytes.to_string())),
+            ("cpu", _) if processors(amount).is_some() => {
+                part.keys.set("cpus", Plain::text(processors(amount).unwrap_or_default()));
+            }
             _ => part.notes.push(format!("resources: limits: {name} {amount}: the format has no key for it")),
         }
     }

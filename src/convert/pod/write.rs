@@ -116,14 +116,18 @@ fn container(part: &Part, image: &str, volumes: &mut Vec<Plain>, notes: &mut Vec
         });
         put(&mut map, "env", Plain::List(variables.collect()));
     }
+    let mut limits = Map::new();
     if let Some(limit) = keys.text("mem_limit") {
         match quantity(limit) {
-            Some(limit) => {
-                let limits = Plain::Map(vec![("memory".to_owned(), Plain::text(limit))]);
-                put(&mut map, "resources", Plain::Map(vec![("limits".to_owned(), limits)]));
-            }
+            Some(limit) => put(&mut limits, "memory", Plain::text(limit)),
             None => say(format!("mem_limit {limit}: Kubernetes has no such quantity")),
         }
+    }
+    if let Some(processors) = keys.text("cpus") {
+        put(&mut limits, "cpu", Plain::text(processors));
+    }
+    if !limits.is_empty() {
+        put(&mut map, "resources", Plain::Map(vec![("limits".to_owned(), Plain::Map(limits))]));
     }
     let mut mounts = Vec::new();
     let mut mount = |source: Map, target: &str, read_only: bool, propagation: Option<Propagation>| {
@@ -187,7 +191,7 @@ fn container(part: &Part, image: &str, volumes: &mut Vec<Plain>, notes: &mut Vec
             "expect" => "whether it starts is seen, not asked for",
             "rootfs" | "privileged" | "cap_add" | "cap_drop" | "user" | "group_add" | "volumes" | "tmpfs"
             | "read_only" | "security_opt" | "hostname" | "environment" | "working_dir" | "command" | "sysctls"
-            | "mem_limit" => continue,
+            | "mem_limit" | "cpus" => continue,
             _ => "a Pod has no field for it",
         };
         say(format!("{key}: {why}"));
