@@ -20,10 +20,11 @@ struct Read<'a> {
 }
 
 /// What looks for one kind of thing. A new one is a line here, a function, and a file in tests/warnings.
-const KINDS: [fn(&Read<'_>, &mut Vec<Fault>); 7] = [
+const KINDS: [fn(&Read<'_>, &mut Vec<Fault>); 8] = [
     container::privileged,
     container::capabilities,
     container::user,
+    container::calls,
     fixture::unread,
     image::passed_over,
     step::cannot_fail,
