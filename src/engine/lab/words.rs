@@ -286,3 +286,15 @@ pub(crate) fn limit_name(resource: u32) -> &'static str {
     ];
     NAMES.get(resource as usize).copied().unwrap_or("RLIMIT_?")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_called_what_its_author_calls_it() {
+        let limit = |resource, hard| op(Some(&Op::Rlimit { resource, soft: 64, hard }));
+        assert_eq!(limit(7, 128), "limit nofile to 64:128");
+        assert_eq!(limit(6, u64::MAX), "limit nproc to 64:unlimited");
+    }
+}
