@@ -1,11 +1,11 @@
 //! A seccomp profile in docker's JSON format: the text, and what it says.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt, sync::LazyLock};
 
 use oci_spec::runtime::{Arch, LinuxSeccompAction, LinuxSeccompArg};
 use serde::{Deserialize, Deserializer};
 
-use crate::capability::Capability;
+use crate::{capability::Capability, text::nearest};
 
 /// A profile that an author brings, `security_opt: ["seccomp=FILE"]`.
 #[derive(Debug)]
@@ -102,6 +102,21 @@ impl Profile {
         Ok(profile)
     }
 
+    /// Names that no machine has a system call of, each with the one that was meant. A name that is like none is left alone: it may be of a
+    /// kernel to come.
+    pub(crate) fn misspelled(&self) -> Vec<(&str, &'static str)> {
+        let names = self.syscalls.iter().flat_map(Rule::calls).map(String::as_str);
+        let unknown = names.filter(|name| !CALLS.contains(name) && !is_a_later_form(name));
+        let mut found: Vec<(&str, &'static str)> = Vec::new();
+        for name in unknown.take(MOST_UNKNOWN) {
+            let meant = nearest(name, CALLS.iter().copied());
+            if let Some(meant) = meant.filter(|_| found.iter().all(|(known, _)| *known != name)) {
+                found.push((name, meant));
+            }
+        }
+        found
+    }
+
     fn check(&self) -> Result<(), String> {
         if !self.architectures.is_empty() && !self.arch_map.is_empty() {
             return Err("both `architectures` and `archMap`, which docker and podman refuse".to_owned());
@@ -159,6 +174,31 @@ impl Rule {
     }
 }
 
+/// Each is compared with every call there is.
+const MOST_UNKNOWN: usize = 64;
+
+/// The system calls of every machine that docker's own profile is for: it names those of all of them, wherever it is used.
+static CALLS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+    /// Arm's private calls, arch/arm/include/uapi/asm/unistd.h, in libseccomp's words.
+    const OF_ARM: [&str; 5] = ["breakpoint", "cacheflush", "set_tls", "usr26", "usr32"];
+    let mut calls: BTreeSet<&'static str> = OF_ARM.into();
+    calls.extend(syscalls::aarch64::Sysno::iter().map(|call| call.name()));
+    calls.extend(syscalls::arm::Sysno::iter().map(|call| call.name()));
+    calls.extend(syscalls::powerpc64::Sysno::iter().map(|call| call.name()));
+    calls.extend(syscalls::riscv64::Sysno::iter().map(|call| call.name()));
+    calls.extend(syscalls::s390x::Sysno::iter().map(|call| call.name()));
+    calls.extend(syscalls::x86::Sysno::iter().map(|call| call.name()));
+    calls.extend(syscalls::x86_64::Sysno::iter().map(|call| call.name()));
+    calls
+});
+
+/// Whether a name is what the kernel calls a younger brother of a call: `close_range2`, `setxattrat`.
+fn is_a_later_form(name: &str) -> bool {
+    let stems =
+        [name.strip_suffix("at").unwrap_or(name), name.trim_end_matches(|letter: char| letter.is_ascii_digit())];
+    stems.into_iter().any(|stem| stem != name && CALLS.contains(stem))
+}
+
 fn action(action: LinuxSeccompAction) -> Result<(), String> {
     match action {
         LinuxSeccompAction::ScmpActNotify => Err("SCMP_ACT_NOTIFY, which is not supported yet".to_owned()),
@@ -187,6 +227,27 @@ mod tests {
         let profile = Profile::read(old).expect("read");
         assert_eq!(profile.syscalls[0].calls().collect::<Vec<_>>(), ["mkdir"]);
         assert!(Profile::read(r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":null}"#).is_ok());
+    }
+
+    #[test]
+    fn a_misspelled_call_is_told_and_one_of_another_machine_or_time_is_not() {
+        let named = |names: &str| {
+            let text = format!(
+                r#"{{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{{"names":[{names}],"action":"SCMP_ACT_ERRNO"}}]}}"#
+            );
+            Profile::read(&text).expect("read")
+        };
+        let profile = named(r#""chmodd","chmod","opnat","chmodd""#);
+        assert_eq!(profile.misspelled(), [("chmodd", "chmod"), ("opnat", "openat")]);
+        let profile = named(r#""riscv_flush_icache","s390_pci_mmio_read","chmodat","close_range2","what_nobody_has""#);
+        assert_eq!(profile.misspelled(), []);
+        for text in [
+            include_str!("spec/seccomp/docker.json"),
+            include_str!("spec/seccomp/podman.json"),
+            include_str!("spec/seccomp/containerd.json"),
+        ] {
+            assert_eq!(serde_json::from_str::<Profile>(text).expect("read").misspelled(), []);
+        }
     }
 
     #[test]

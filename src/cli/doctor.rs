@@ -42,21 +42,21 @@ impl Doctor {
         } else {
             for row in &findings {
                 let mark = match row.state {
-                    State::Good => "\x1b[32mok  \x1b[0m",
-                    State::Less => "\x1b[33mless\x1b[0m",
-                    State::Bad => "\x1b[31;1mno  \x1b[0m",
+                    State::Good => "\x1b[32mok   \x1b[0m",
+                    State::Less => "\x1b[33mlacks\x1b[0m",
+                    State::Bad => "\x1b[31;1mno   \x1b[0m",
                 };
                 say(format_args!("{mark} {:<22} {}", row.what, row.seen));
                 if row.state != State::Good && !row.lost.is_empty() {
-                    say(format_args!("{:27} lost: {}", "", row.lost));
+                    say(format_args!("{:28} lost: {}", "", row.lost));
                 }
                 if !row.remedy.is_empty() {
-                    say(format_args!("{:27} \x1b[2mbrought by:\x1b[0m {}", "", row.remedy));
+                    say(format_args!("{:28} \x1b[2mbrought by:\x1b[0m {}", "", row.remedy));
                 }
             }
             match &engine {
-                Ok(()) => say(format_args!("\x1b[32mok  \x1b[0m {:<22} starts", "native engine")),
-                Err(error) => say(format_args!("\x1b[31;1mno  \x1b[0m {:<22} {error}", "native engine")),
+                Ok(()) => say(format_args!("\x1b[32mok   \x1b[0m {:<22} starts", "native engine")),
+                Err(error) => say(format_args!("\x1b[31;1mno   \x1b[0m {:<22} {error}", "native engine")),
             }
         }
         let bad = engine.is_err() || findings.iter().any(|row| row.state == State::Bad);

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use clap::Args;
 use serde_json::json;
 
-use super::{Format, complain, pace::Pace, print_json, say, select::select};
+use super::{Format, complain, pace::Pace, print_json, say, select::select, were_asked};
 use crate::{
     convert,
     counterfactual::{
@@ -107,7 +107,7 @@ impl Harden {
             for note in &asked.notes {
                 say(format_args!("  \x1b[2mnot as it was given: {note}\x1b[0m"));
             }
-            say(format_args!("{}{} containers were asked", words::pretty(&hardened, &unsaid, runs), trials.runs()));
+            say(format_args!("{}{}", words::pretty(&hardened, &unsaid, runs), were_asked(trials.runs())));
         } else {
             let mut document = words::json(&hardened, &unsaid, trials.runs(), runs);
             document["caplab"] = json!(env!("CARGO_PKG_VERSION"));

@@ -50,8 +50,11 @@ const AFTER: &str = "Begin with:
   caplab run                                    the suite
   caplab new mine/clock                         a scenario of your own, three questions
   caplab from docker run --cap-drop ALL web     or from a command line that you have
+
+And with what `caplab new` made:
+  caplab run --update mine/clock                run it, and keep its picture
   caplab explain mine/clock                     how that container is made, and what protects what
-  caplab shell mine/clock                       a terminal in it
+  caplab shell --rootfs host mine/clock         a terminal in it, with this machine's programs
 
 Scenarios are those of ./scenarios, or those that came with the binary where there is no such folder.
 Exit status: 0 all passed, 1 a scenario failed, 2 usage or an invalid scenario, 3 something could not be observed.";
@@ -188,6 +191,11 @@ fn say(text: std::fmt::Arguments<'_>) {
 fn tell(text: &str) {
     let columns = terminal::columns();
     text.split('\n').flat_map(|line| pretty::fitted(line, columns)).for_each(|line| say(format_args!("{line}")));
+}
+
+/// How many containers a verb made to find something out.
+fn were_asked(runs: usize) -> String {
+    if runs == 1 { "1 container was asked".to_owned() } else { format!("{runs} containers were asked") }
 }
 
 /// A text on standard output as it is: what others read has no colours to be taken out.

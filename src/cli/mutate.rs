@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{Format, complain, pace::Pace, print_json, say, select::select, tell};
+use super::{Format, complain, pace::Pace, print_json, say, select::select, tell, were_asked};
 use crate::{
     counterfactual::mutate::{self, Fate, Mutant, mutate},
     host::Machine,
@@ -106,11 +106,11 @@ impl Mutate {
                 say(format_args!("seed {seed}"));
             }
             say(format_args!(
-                "{} mutants: {killed} killed, {} survived, {} equivalent; {} containers were asked, {} cases not taken",
+                "{} mutants: {killed} killed, {} survived, {} equivalent; {}, {} cases not taken",
                 found.mutants.len(),
                 survivors.len(),
                 equivalent.len(),
-                found.runs,
+                were_asked(found.runs),
                 found.untaken.len(),
             ));
         }

@@ -9,7 +9,7 @@ use super::{
     print_json, say, say_error,
     select::{Selection, select},
     suggest::suggest,
-    tell,
+    tell, were_asked,
 };
 use crate::{
     counterfactual::{Trials, why},
@@ -22,7 +22,7 @@ use crate::{
     runner,
     scenario::{
         describe,
-        model::{Action, Case},
+        model::{Action, Case, Control},
     },
     snapshot::Store,
 };
@@ -66,6 +66,7 @@ impl Why {
         }
         let pretty_wanted = self.format == Format::Pretty;
         let (mut documents, mut asked, mut status) = (Vec::new(), 0, 0);
+        let mut withheld: Vec<Control> = Vec::new();
         for (scenario, case) in selection.cases() {
             let steps = self.steps(case);
             if steps.is_empty() {
@@ -88,7 +89,14 @@ impl Why {
                 let what = describe::action(&step.action, &case.containers);
                 let named = Named { id: &step.id, line: step.line, what: &what };
                 match why(case, index, &trials) {
-                    Ok(found) if pretty_wanted => tell(&words::pretty(named, &found)),
+                    Ok(found) if pretty_wanted => {
+                        tell(&words::pretty(named, &found));
+                        for one in found.withheld {
+                            if !withheld.contains(&one) {
+                                withheld.push(one);
+                            }
+                        }
+                    }
                     Ok(found) => rows.push(words::json(named, &found)),
                     Err(reason) => {
                         status = 3;
@@ -107,7 +115,10 @@ impl Why {
             });
         }
         if pretty_wanted {
-            say(format_args!("{} containers were asked", trials.runs()));
+            if let Some(line) = words::not_tried(&withheld) {
+                tell(&line);
+            }
+            say(format_args!("{}", were_asked(trials.runs())));
         } else {
             print_json(&json!({
                 "caplab": env!("CARGO_PKG_VERSION"), "host": host(&machine), "runs": trials.runs(), "results": documents,

@@ -248,7 +248,11 @@ pub fn words(change: &Change, scene: &Scene) -> Words {
         ),
         Control::File(path) => {
             let (mode, uid, gid) = scene.file(path).unwrap_or_default();
-            let becomes = if lift { "for everybody, and its own" } else { "for nobody, and root's" };
+            let becomes = if lift {
+                "of mode 0777 and owned by the process's own user"
+            } else {
+                "of mode 0000 and owned by root"
+            };
             (
                 format!("the host's {path} has mode {mode:04o} and belongs to {uid}:{gid}"),
                 format!("{path} {becomes}"),

@@ -8,6 +8,7 @@ pub mod native;
 pub mod oci;
 
 pub use kind::Kind;
+pub(crate) use lab::limit_name;
 pub use lab::{Ended, Held, Opened, Unopened};
 
 use std::{path::Path, sync::Arc, time::Duration};

@@ -11,6 +11,7 @@ use nix::libc;
 use super::tree::{Tree, above};
 use crate::{
     capability::{CapSet, Capability},
+    engine::limit_name,
     scenario::describe,
 };
 
@@ -405,27 +406,4 @@ fn exists(path: &str) -> bool {
 
 fn amount(limit: u64) -> String {
     if limit == u64::MAX { "RLIM64_INFINITY".to_owned() } else { limit.to_string() }
-}
-
-/// `RLIMIT_*` of asm-generic/resource.h.
-fn limit_name(resource: u32) -> &'static str {
-    const NAMES: [&str; 16] = [
-        "RLIMIT_CPU",
-        "RLIMIT_FSIZE",
-        "RLIMIT_DATA",
-        "RLIMIT_STACK",
-        "RLIMIT_CORE",
-        "RLIMIT_RSS",
-        "RLIMIT_NPROC",
-        "RLIMIT_NOFILE",
-        "RLIMIT_MEMLOCK",
-        "RLIMIT_AS",
-        "RLIMIT_LOCKS",
-        "RLIMIT_SIGPENDING",
-        "RLIMIT_MSGQUEUE",
-        "RLIMIT_NICE",
-        "RLIMIT_RTPRIO",
-        "RLIMIT_RTTIME",
-    ];
-    NAMES.get(resource as usize).copied().unwrap_or("RLIMIT_?")
 }

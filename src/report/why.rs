@@ -44,20 +44,6 @@ pub fn pretty(step: Named<'_>, why: &Why) -> String {
         none(&mut text, sense, why);
     }
     others(&mut text, sense, why);
-    if !why.withheld.is_empty() {
-        let capabilities = why.withheld.iter().filter(|one| matches!(one, Control::Capability(_)));
-        let path = |one: &&Control| {
-            matches!(one, Control::MaskedPath(_) | Control::ReadonlyPath(_) | Control::ReadOnlyMount(_))
-        };
-        let others = why.withheld.iter().filter(|one| !path(one) && !matches!(one, Control::Capability(_)));
-        let names = others.chain(capabilities).map(named);
-        let names: Vec<String> = names.chain(["open paths of /proc and /sys".to_owned()]).collect();
-        let _ = writeln!(
-            text,
-            "    {DIM}Not tried, because a command could then reach this machine: {}; --trust-host tries them.{PLAIN}",
-            names.join(", ")
-        );
-    }
     if !why.complete {
         let _ = writeln!(
             text,
@@ -65,6 +51,24 @@ pub fn pretty(step: Named<'_>, why: &Why) -> String {
         );
     }
     text
+}
+
+/// What was not tried with one step or another, said once for all of them; `None` where everything was.
+#[must_use]
+pub fn not_tried(withheld: &[Control]) -> Option<String> {
+    let path =
+        |one: &&Control| matches!(one, Control::MaskedPath(_) | Control::ReadonlyPath(_) | Control::ReadOnlyMount(_));
+    let (paths, named_ones): (Vec<&Control>, Vec<&Control>) = withheld.iter().partition(path);
+    let (capabilities, others): (Vec<&Control>, Vec<&Control>) =
+        named_ones.into_iter().partition(|one| matches!(one, Control::Capability(_)));
+    let open = (!paths.is_empty()).then(|| "open paths of /proc and /sys".to_owned());
+    let names: Vec<String> = others.into_iter().chain(capabilities).map(named).chain(open).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{DIM}Not tried, because a command could then reach this machine: {}; --trust-host tries them.{PLAIN}",
+            names.join(", ")
+        )
+    })
 }
 
 fn one(text: &mut String, sense: Sense, cause: &Cause) {
@@ -92,7 +96,9 @@ fn one(text: &mut String, sense: Sense, cause: &Cause) {
     }
     let spelled = |of: fn(&crate::counterfactual::Words) -> &Option<String>| {
         let flags: Option<Vec<&str>> = cause.words.iter().map(|words| of(words).as_deref()).collect();
-        flags.map(|flags| flags.join(" "))
+        // Flags beside each other are one line to be typed, words between them are none.
+        let typed = |flag: &&str| flag.starts_with('-');
+        flags.map(|flags| flags.join(if flags.iter().all(typed) { " " } else { " and " }))
     };
     let (docker, podman) = (spelled(|words| &words.docker), spelled(|words| &words.podman));
     let mut mans: Vec<&str> = cause.words.iter().map(|words| words.man).collect();

@@ -72,7 +72,14 @@ fn skip(found: Beyond, lab: &LabHost) -> Skip {
         LabRoot::Single(lacking) if of_ids => format!(": {}", lacking.reason()),
         _ => String::new(),
     };
-    Skip { reason: format!("needs root ({name}): {why}{lacking}"), remedy }
+    let reason = match &lab.root {
+        // Root asked, and has given the host a map of its own.
+        LabRoot::Apart => {
+            format!("needs a host without `userns: own`, which gives it a map of its own ({name}): {why}")
+        }
+        _ => format!("needs root ({name}): {why}{lacking}"),
+    };
+    Skip { reason, remedy }
 }
 
 fn of_job(job: &Job, lab: &LabHost) -> Option<Beyond> {

@@ -103,8 +103,11 @@ impl<'a> Substitution<'a> {
     /// The document of the cell.
     pub(super) fn apply(&mut self, node: &Node, within: Option<&str>) -> Node {
         let value = match &node.value {
-            Value::Scalar { text, plain } => match self.text(node.at, text, within) {
-                Some(text) => Value::Scalar { text, plain: *plain },
+            Value::Scalar { text, plain, .. } => match self.text(node.at, text, within) {
+                Some(done) => {
+                    let written = (!plain && done != *text).then(|| text.as_str().into());
+                    Value::Scalar { text: done, plain: *plain, written }
+                }
                 None => Value::Broken,
             },
             Value::List(items) => Value::List(items.iter().map(|item| self.apply(item, within)).collect()),

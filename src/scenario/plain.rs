@@ -136,7 +136,7 @@ pub(super) fn json(text: &str) -> Json {
 
 fn json_of(node: &Node) -> Json {
     match &node.value {
-        Value::Scalar { text, plain: true } => core(text),
+        Value::Scalar { text, plain: true, .. } => core(text),
         Value::Scalar { text, .. } => text.as_str().into(),
         Value::Broken => Json::Null,
         Value::List(items) => items.iter().map(json_of).collect(),
@@ -169,7 +169,7 @@ fn core(text: &str) -> Json {
 
 fn plain(node: &Node) -> Plain {
     match &node.value {
-        Value::Scalar { text, plain: true } if is_word(text) => Plain::Word(text.clone()),
+        Value::Scalar { text, plain: true, .. } if is_word(text) => Plain::Word(text.clone()),
         Value::Scalar { text, .. } => Plain::Text(text.clone()),
         Value::Broken => Plain::Word(String::new()),
         Value::List(items) => Plain::List(items.iter().map(plain).collect()),

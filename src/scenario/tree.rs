@@ -28,8 +28,8 @@ pub(super) struct Node {
 /// What a node is.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
-    /// Text; `plain` where it had no quotes.
-    Scalar { text: String, plain: bool },
+    /// Text; `plain` where it had no quotes. `written` is what stood there in quotes where a variable of the matrix was put in.
+    Scalar { text: String, plain: bool, written: Option<Box<str>> },
     /// A list.
     List(Vec<Node>),
     /// A map, in the order written. No key is there twice.
@@ -55,7 +55,7 @@ impl Node {
     /// `a text`, `a list`, `a map`.
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {
-            Value::Scalar { text, plain: true } if is_null(text) => "nothing",
+            Value::Scalar { text, plain: true, .. } if is_null(text) => "nothing",
             Value::Scalar { .. } => "a text",
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
@@ -195,7 +195,7 @@ impl<'a> Builder<'a> {
             self.problems.tell(fault);
             return Node { at, value: Value::Broken };
         }
-        Node { at, value: Value::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain } }
+        Node { at, value: Value::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain, written: None } }
     }
 
     fn refuse_tag(&self, tagged: bool, at: Place) {

@@ -51,7 +51,7 @@ pub(super) fn open_files(count: u32) -> Answer {
     let mut open: Vec<OwnedFd> = Vec::new();
     let opened = (3..count).try_for_each(|_| fd::duplicate(fd::INPUT).map(|descriptor| open.push(descriptor)));
     let meaning = Meaning { denied: &[libc::EMFILE], ..Meaning::default() };
-    meaning.of(&format!("dup() beside {} descriptors", 3 + open.len()), opened)
+    meaning.of(&format!("fcntl(F_DUPFD_CLOEXEC) beside {} descriptors", 3 + open.len()), opened)
 }
 
 pub(super) fn inotify(count: u32) -> Answer {

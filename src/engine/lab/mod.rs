@@ -20,6 +20,7 @@ use crate::{
 pub use held::{Ended, Held, Opened, Unopened};
 use launcher::Launcher;
 pub(super) use launcher::{Maker, attempt};
+pub(crate) use words::limit_name;
 
 /// Why there is no launcher.
 #[derive(Debug)]

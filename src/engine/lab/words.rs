@@ -156,7 +156,10 @@ fn op(op: Option<&Op>) -> String {
         Some(Op::ReadonlyPath(path)) => format!("read-only path {path}"),
         Some(Op::MaskPath(path)) => format!("masked path {path}"),
         Some(Op::ReadonlyRoot) => "the read-only root".to_owned(),
-        Some(Op::Rlimit { soft, hard, resource }) => format!("limit {resource} to {soft}:{hard}"),
+        Some(Op::Rlimit { soft, hard, resource }) => {
+            let amount = |limit: u64| if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() };
+            format!("limit {} to {}:{}", ulimit(*resource), amount(*soft), amount(*hard))
+        }
         Some(Op::Bounding(_)) => "the bounding set".to_owned(),
         Some(Op::KeepCaps) => "keeping capabilities across setuid".to_owned(),
         Some(Op::Groups(groups)) => format!("supplementary groups {groups:?}"),
@@ -169,6 +172,11 @@ fn op(op: Option<&Op>) -> String {
         Some(Op::Umask(_)) => "the umask".to_owned(),
         Some(Op::WorkingDir(path) | Op::Chdir(path) | Op::ChdirAsUser(path)) => format!("working directory {path}"),
     }
+}
+
+/// A limit as `ulimits` names it, `nofile`.
+fn ulimit(resource: u32) -> String {
+    limit_name(resource).trim_start_matches("RLIMIT_").to_ascii_lowercase()
 }
 
 fn program(program: &caplab_init::wire::Program) -> String {
@@ -235,6 +243,10 @@ fn cause(phase: &Phase, op: Option<&Op>, errno: i32) -> Option<&'static str> {
             "under it pid 1 did not come to run: it refuses what every program needs, as execve, execveat, write or exit_group"
         }
         (_, Some(Op::Seccomp(_)), EINVAL) => "this kernel was built without seccomp filters",
+        (_, Some(Op::Rlimit { resource, .. }), EPERM) if ulimit(*resource) == "nofile" => {
+            "beyond the machine's fs.nr_open nobody has more, and raising a hard limit needs CAP_SYS_RESOURCE in the initial \
+             user namespace: ask for less"
+        }
         (_, Some(Op::Rlimit { .. }), EPERM) => {
             "raising a hard limit needs CAP_SYS_RESOURCE in the initial user namespace: ask for less"
         }
@@ -249,4 +261,40 @@ fn cause(phase: &Phase, op: Option<&Op>, errno: i32) -> Option<&'static str> {
         (Phase::Exec, _, EACCES) => "not executable by that user, or on a mount with noexec",
         _ => return None,
     })
+}
+
+/// `RLIMIT_*` of asm-generic/resource.h.
+#[must_use]
+pub(crate) fn limit_name(resource: u32) -> &'static str {
+    const NAMES: [&str; 16] = [
+        "RLIMIT_CPU",
+        "RLIMIT_FSIZE",
+        "RLIMIT_DATA",
+        "RLIMIT_STACK",
+        "RLIMIT_CORE",
+        "RLIMIT_RSS",
+        "RLIMIT_NPROC",
+        "RLIMIT_NOFILE",
+        "RLIMIT_MEMLOCK",
+        "RLIMIT_AS",
+        "RLIMIT_LOCKS",
+        "RLIMIT_SIGPENDING",
+        "RLIMIT_MSGQUEUE",
+        "RLIMIT_NICE",
+        "RLIMIT_RTPRIO",
+        "RLIMIT_RTTIME",
+    ];
+    NAMES.get(resource as usize).copied().unwrap_or("RLIMIT_?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_called_what_its_author_calls_it() {
+        let limit = |resource, hard| op(Some(&Op::Rlimit { resource, soft: 64, hard }));
+        assert_eq!(limit(7, 128), "limit nofile to 64:128");
+        assert_eq!(limit(6, u64::MAX), "limit nproc to 64:unlimited");
+    }
 }

@@ -112,7 +112,7 @@ impl Table {
             Arch::ScmpArchX86 if !is_arm => Ok(Self::X86),
             Arch::ScmpArchAarch64 if is_arm => Ok(Self::Native),
             Arch::ScmpArchArm if is_arm => Ok(Self::Arm),
-            other => Err(EngineError(format!("seccomp for the architecture {other:?} on this machine"))),
+            other => Err(EngineError(format!("seccomp for the architecture {other} on this machine"))),
         }
     }
 }

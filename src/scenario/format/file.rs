@@ -21,7 +21,7 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
                 "The fixture host: decoys that stand for the host. By default it has /etc/passwd, /etc/group, /etc/shadow (0:0, mode 0000) and /etc/hostname.",
             )
             .examples(&["{users: {redhat: 1001}}"]),
-            key("container", Takes::Map(&container::CONTAINER), "The only container. Its name is `box`.")
+            key("container", Takes::Map(&container::CONTAINER), "The only container. Its name is `box`. This or `containers` is required; `{}` is a default one.")
                 .examples(&["{preset: docker}"]),
             key(
                 "containers",

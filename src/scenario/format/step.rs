@@ -280,7 +280,7 @@ pub(in crate::scenario) static EXPECT_OF_FILE: Map = filled(
     "expect of a file",
     "A file of the fixture host after the steps before.",
     &[
-        key("changed", Takes::Truth, "Its content is not what it began with.").examples(&["false"]),
+        key("changed", Takes::Truth, "Its content is not what it began with, or it is not there any more; of a path where nothing was, something is. Mode and owner are no part of it: they have keys of their own.").examples(&["false"]),
         key("mode", MODE, "Permission bits.").examples(&["\"0000\""]),
         key("owner", OWNER, "Owner and group.").examples(&["\"0:0\""]),
         key("content", MATCHER, "What is in it.").examples(&["{contains: root}"]),

@@ -18,7 +18,7 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
 /// A text, which is not nothing.
 pub(in crate::scenario) fn text(node: &Node) -> Result<&str, Fault> {
     match &node.value {
-        Value::Scalar { text, plain } if !(*plain && is_null(text)) => Ok(text),
+        Value::Scalar { text, plain, .. } if !(*plain && is_null(text)) => Ok(text),
         Value::Broken => Err(Fault::told()),
         _ => Err(Fault::new(node.at, format!("a text is wanted, this is {}", node.kind()))
             .help("in quotes where YAML would take it for something else: `\"…\"`")),
@@ -37,8 +37,16 @@ pub(super) fn filled(node: &Node) -> Result<String, Fault> {
 /// `true` or `false`.
 pub(super) fn boolean(node: &Node) -> Result<bool, Fault> {
     match &node.value {
-        Value::Scalar { text, plain: true } if text == "true" => Ok(true),
-        Value::Scalar { text, plain: true } if text == "false" => Ok(false),
+        Value::Scalar { text, plain: true, .. } if text == "true" => Ok(true),
+        Value::Scalar { text, plain: true, .. } if text == "false" => Ok(false),
+        // The author has written no word of the message's, but a variable.
+        Value::Scalar { written: Some(written), .. } => Err(Fault::new(
+            node.at,
+            format!("true or false is wanted, `{written}` in quotes is a text"),
+        )
+        .help(format!(
+            "write `{written}` without quotes, on a line of its own: within {{…}} YAML takes its brace for another map"
+        ))),
         Value::Scalar { text, .. } => {
             Err(Fault::new(node.at, format!("`{text}` is not a truth value"))
                 .help("write true or false, without quotes"))

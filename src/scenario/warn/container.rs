@@ -68,6 +68,20 @@ pub(super) fn user(read: &Read<'_>, found: &mut Vec<Fault>) {
     }
 }
 
+/// System calls of a seccomp profile that there are not: docker and podman pass over them, and what was to be refused is not.
+pub(super) fn calls(read: &Read<'_>, found: &mut Vec<Fault>) {
+    for (container, node) in read.containers() {
+        let (Some(file), Some(options)) = (&container.seccomp_profile, get(node, "security_opt")) else { continue };
+        let named = item(options, |text| text.starts_with("seccomp") && text.ends_with(&file.name));
+        for (name, meant) in file.profile.misspelled() {
+            let message = format!("the seccomp profile {}: there is no system call `{name}`", file.name);
+            found.push(Fault::new(named.unwrap_or(options.at), message).help(format!(
+                "did you mean `{meant}`? A name that nobody knows is passed over, by docker and podman too"
+            )));
+        }
+    }
+}
+
 fn nobody(fault: Fault) -> Fault {
     fault.help("setuid(2) to an id that is not mapped is EINVAL: let the map begin below it and reach beyond it")
 }

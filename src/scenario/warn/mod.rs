@@ -24,6 +24,7 @@ const KINDS: [fn(&Read<'_>, &mut Vec<Fault>); 8] = [
     container::privileged,
     container::capabilities,
     container::user,
+    container::calls,
     fixture::unread,
     image::passed_over,
     step::cannot_fail,
