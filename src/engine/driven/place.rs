@@ -46,7 +46,6 @@ rm -rf -- "$dir""#;
 #[derive(Debug)]
 pub(super) struct Place {
     dir: PathBuf,
-    owner: String,
     guard: Child,
     /// Something may still run: the guard is not told that all is done.
     pub(super) dirty: bool,
@@ -67,7 +66,7 @@ impl Place {
         let helper = made.path().join("helper");
         fs::write(&helper, helper::binary()).map_err(|error| failed("the helper", error))?;
         fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).map_err(|error| failed("the helper", error))?;
-        let label = format!("{LABEL}={owner}");
+        let label = label(made.path());
         let guard = Command::new("/bin/sh")
             .args(["-c", GUARD, "caplab-guard", &label])
             .arg(made.path())
@@ -82,7 +81,7 @@ impl Place {
             .process_group(0)
             .spawn()
             .map_err(|error| failed("/bin/sh", error))?;
-        Ok(Self { dir: made.keep(), owner, guard, dirty: false })
+        Ok(Self { dir: made.keep(), guard, dirty: false })
     }
 
     /// The folder.
@@ -90,9 +89,10 @@ impl Place {
         &self.dir
     }
 
-    /// `caplab.owner=…`.
+    /// `caplab.owner=…`: what this one has made, and none of the other workers of this run. A guard that is not told that all is done
+    /// removes whatever carries it, and they may still be at it.
     pub(super) fn label(&self) -> String {
-        format!("{LABEL}={}", self.owner)
+        label(&self.dir)
     }
 
     /// How the tags of what is built here begin, which nobody else's do: with the owner.
@@ -208,12 +208,18 @@ fn started(pid: &str) -> Option<String> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
 }
 
+fn label(dir: &Path) -> String {
+    format!("{LABEL}={}", tag(dir))
+}
+
+/// The folder's own part of its name: who has made it, and what makes it one of its own.
 fn tag(dir: &Path) -> &str {
     dir.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default()
 }
 
-/// Whether who carries this value still runs.
+/// Whether the run whose label or tag this is still goes on.
 pub(super) fn is_alive(owner: &str) -> bool {
+    let owner = owner.split('-').next().unwrap_or_default();
     owner.split_once('.').is_some_and(|(pid, start)| started(pid).is_some_and(|seen| seen == start))
 }
 
@@ -227,4 +233,31 @@ pub(super) fn abandoned() -> Vec<PathBuf> {
         owner.is_some_and(|owner| !is_alive(&owner))
     };
     entries.map(|entry| entry.path()).filter(is_abandoned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// The guard of a worker that is not sure of all being gone removed what another worker of the same run was at.
+    #[test]
+    fn two_workers_of_a_run_have_labels_of_their_own() {
+        let client = Client {
+            name: "none",
+            program: "/bin/true".into(),
+            options: Vec::new(),
+            version: "",
+            hung: Cell::new(false),
+        };
+        let [one, other] = [(); 2].map(|()| Place::make(&client, Dialect::Docker).expect("a place"));
+        assert_ne!(one.label(), other.label());
+        for place in [&one, &other] {
+            let value = place.label().split_once('=').map(|(_, value)| value.to_owned()).expect("a value");
+            assert!(is_alive(&value), "{value}");
+            assert!(place.name("box").ends_with(&format!("{value}-box")), "{value}");
+        }
+        assert!(!is_alive("1.1-abc") && !is_alive(""));
+    }
 }

@@ -56,7 +56,7 @@ fn listed(client: &Client, arguments: &[&str]) -> Result<Vec<String>, EngineErro
 /// Whether an image was built by a run that still goes on, which removes it itself.
 fn is_in_use(image: &str) -> bool {
     let tag = image.strip_prefix(BUILT).and_then(|rest| rest.strip_prefix(':'));
-    tag.and_then(|tag| tag.split('-').next()).is_some_and(place::is_alive)
+    tag.is_some_and(place::is_alive)
 }
 
 /// Removes what builds have left whose runs are no more: what podman has while it builds, images, and what has no name yet.
