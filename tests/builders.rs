@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 #[path = "support/images.rs"]
 mod images;
@@ -248,6 +249,15 @@ fn only_there(time: &str) -> String {
     format!("RUN if test -e /.dockerenv || test -e /run/.containerenv; then sleep {time}; fi")
 }
 
+/// A folder with this scenario, what it copies, and a root with programs.
+fn with_programs(scenario: &str) -> TempDir {
+    let place = place(scenario);
+    let folder = place.path().join("scenarios");
+    context(&folder, "");
+    programs(&folder.join("root"));
+    place
+}
+
 #[test]
 fn a_build_that_is_killed_leaves_nothing() {
     for engine in BUILDERS.into_iter().filter(|engine| there(engine)) {
@@ -255,10 +265,7 @@ fn a_build_that_is_killed_leaves_nothing() {
         for (from, number) in [("FROM host", 41), ("FROM scratch\nCOPY root /", 42)] {
             let time = format!("31415.9{number}{}", std::process::id());
             let dockerfile = format!("{from}\nCOPY one /\nRUN true\n{}\nRUN true", only_there(&time));
-            let place = place(&scenario(&dockerfile, "  - inspect: {uid: 0}\n"));
-            let folder = place.path().join("scenarios");
-            context(&folder, "");
-            programs(&folder.join("root"));
+            let place = with_programs(&scenario(&dockerfile, "  - inspect: {uid: 0}\n"));
             let mut caplab = start(place.path(), engine);
             let of = caplab.id();
             assert!(within(60, || processes(&time) > 0), "{engine} {from}: the build runs");
@@ -276,12 +283,8 @@ fn a_build_that_runs_out_of_time_is_ended() {
         for (from, number) in [("FROM host", 43), ("FROM scratch\nCOPY root /", 44)] {
             let time = format!("31415.9{number}{}", std::process::id());
             let dockerfile = format!("{from}\n{}", only_there(&time));
-            let place = place(
-                &scenario(&dockerfile, "  - inspect: {uid: 0}\n").replace("context: .", "context: .\n    timeout: 3s"),
-            );
-            let folder = place.path().join("scenarios");
-            context(&folder, "");
-            programs(&folder.join("root"));
+            let text = scenario(&dockerfile, "  - inspect: {uid: 0}\n");
+            let place = with_programs(&text.replace("context: .", "context: .\n    timeout: 3s"));
             let caplab = start(place.path(), engine);
             let of = caplab.id();
             let results = results(caplab);

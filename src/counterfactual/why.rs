@@ -37,6 +37,14 @@ pub struct Why {
     pub withheld: Vec<Control>,
 }
 
+impl Why {
+    /// A change after which nothing can be said any more, and what then came of the step.
+    #[must_use]
+    pub fn gone(&self) -> Option<(&Row, &StepObservation)> {
+        self.rows.iter().filter(|row| row.gone).find_map(|row| Some((row, row.seen.as_ref().ok()?)))
+    }
+}
+
 /// Controls that decide together, none of them needless.
 #[derive(Debug, Clone)]
 pub struct Cause {

@@ -23,7 +23,7 @@ use crate::{
 /// Where a container of `rootfs: host` finds programs, and where they then are on the machine.
 const PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// Debian's package of a program, where it is not named like it.
+/// Debian's package of a program. Of one that is not listed it is not known whether any has it.
 const PACKAGES: [(&str, &str); 18] = [
     ("iptables", "iptables"),
     ("gcc", "gcc"),

@@ -114,8 +114,9 @@ fn circumstances(result: &CaseResult) -> String {
         return text;
     }
     // Of several containers those in which something is otherwise; where that is no step's, all.
-    let within: Vec<_> = result.steps.iter().filter(|step| is_otherwise(step)).map(|step| &step.within).collect();
-    let matters = |name: &String| within.is_empty() || within.contains(&&Some(name.clone())) || within.contains(&&None);
+    let within: Vec<_> =
+        result.steps.iter().filter(|step| is_otherwise(step)).map(|step| step.within.as_deref()).collect();
+    let matters = |name: &str| within.is_empty() || within.contains(&None) || within.contains(&Some(name));
     for (container, state) in result.containers.iter().filter(|(name, _)| matters(name)) {
         if let ContainerState::Running(facts) = state {
             let CapSets { effective, bounding, .. } = facts.capabilities;

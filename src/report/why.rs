@@ -134,9 +134,7 @@ fn none(text: &mut String, sense: Sense, why: &Why) {
         "    {}, but no control that can be named decides: none of {singles} does alone, nor up to three together.{all}",
         sense.name()
     );
-    if let Some((row, seen)) =
-        why.rows.iter().filter(|row| row.gone).find_map(|row| Some((row, row.seen.as_ref().ok()?)))
-    {
+    if let Some((row, seen)) = why.gone() {
         let _ = writeln!(
             text,
             "    That nothing does cannot be said: with {} it is neither {} any more nor {}, but {}.",

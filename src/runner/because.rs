@@ -263,8 +263,7 @@ fn several(causes: &[String]) -> String {
 
 /// A change after which nothing can be said any more.
 fn gone(why: &Why) -> Option<String> {
-    let row = why.rows.iter().find(|row| row.gone)?;
-    let seen = row.seen.as_ref().ok()?;
+    let (row, seen) = why.gone()?;
     Some(format!("with {} it is neither allowed nor the same, but {}", row.change, verdict::told(seen)))
 }
 

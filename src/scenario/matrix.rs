@@ -214,20 +214,17 @@ impl<'a> Substitution<'a> {
 
     /// A condition on a value that no cell has holds nowhere: what stands under it would never be looked at.
     fn must_be_one_of_the_matrix(&self, variable: &str, text: &str, at: Place) {
-        let of_variable =
-            self.cells.iter().flatten().filter(|(name, _)| name == variable).map(|(_, value)| value.as_str());
-        let mut known: Vec<&str> = Vec::new();
-        of_variable.for_each(|value| {
-            if !known.contains(&value) {
-                known.push(value)
-            }
-        });
-        if known.contains(&text) {
+        let known =
+            || self.cells.iter().flatten().filter(|(name, _)| name == variable).map(|(_, value)| value.as_str());
+        if known().any(|value| value == text) {
             return;
         }
-        let help = match nearest(text, known.iter().copied()) {
+        let help = match nearest(text, known()) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("the matrix has {}", known.join(", ")),
+            None => {
+                let mut seen = HashSet::new();
+                format!("the matrix has {}", known().filter(|value| seen.insert(*value)).collect::<Vec<_>>().join(", "))
+            }
         };
         self.problems.tell(Fault::new(at, format!("no cell has `{text}` for `{variable}`")).help(help));
     }
@@ -243,7 +240,10 @@ impl<'a> Substitution<'a> {
                 Some((_, value)) => {
                     self.used.insert(variable.text.clone());
                     let values = list_of_text(values)?;
-                    values.iter().for_each(|(text, at)| self.must_be_one_of_the_matrix(&variable.text, text, *at));
+                    // A condition is the same in every cell.
+                    if self.cells.first() == Some(self.cell) {
+                        values.iter().for_each(|(text, at)| self.must_be_one_of_the_matrix(&variable.text, text, *at));
+                    }
                     holds &= values.iter().any(|(text, _)| text == value);
                 }
                 None => {

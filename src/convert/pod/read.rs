@@ -425,12 +425,14 @@ fn processors(quantity: &str) -> Option<String> {
 fn resources(value: &Plain, part: &mut Part) {
     for (name, amount) in value.get("limits").map_or(&[][..], Plain::entries) {
         let amount = amount.scalar().unwrap_or_default();
-        match (name.as_str(), bytes(amount)) {
-            ("memory", Some(bytes)) => part.keys.set("mem_limit", Plain::text(bytes.to_string())),
-            ("cpu", _) if processors(amount).is_some() => {
-                part.keys.set("cpus", Plain::text(processors(amount).unwrap_or_default()));
-            }
-            _ => part.notes.push(format!("resources: limits: {name} {amount}: the format has no key for it")),
+        let key = match name.as_str() {
+            "memory" => bytes(amount).map(|bytes| ("mem_limit", bytes.to_string())),
+            "cpu" => processors(amount).map(|processors| ("cpus", processors)),
+            _ => None,
+        };
+        match key {
+            Some((key, amount)) => part.keys.set(key, Plain::text(amount)),
+            None => part.notes.push(format!("resources: limits: {name} {amount}: the format has no key for it")),
         }
     }
     if value.get("requests").is_some() {

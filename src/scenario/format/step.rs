@@ -82,8 +82,8 @@ pub(in crate::scenario) static STEP: Map = Map {
             key("as", container::USER, "Another user, as `docker exec --user`.").examples(&["\"6667:6667\""]),
             key("id", FILLED, "A name for reports.").default("its number").examples(&["shadow"]),
             key("timeout", TIME, "How long it may take: `2s`, `500ms`, `1m`, or seconds; at most an hour.")
-            .default("`--timeout`, 10 s")
-            .examples(&["2s"]),
+                .default("`--timeout`, 10 s")
+                .examples(&["2s"]),
             key(
                 "capture",
                 Takes::Several(&Takes::Words(|| words::names(&words::STREAMS))),
