@@ -13,11 +13,11 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    engine::Kind,
+    engine::{Early, Kind},
     host::Machine,
     report::{Tally, html, json, pretty::Reporter},
     result::{CaseResult, Verdict},
-    runner::{self, Context, Explanations, Outcome, Warm},
+    runner::{self, Context, Explanations, Outcome},
     scenario::model::Scenario,
     snapshot::{Section, Store},
 };
@@ -72,7 +72,7 @@ pub(super) fn engine(text: &str) -> Result<Kind, String> {
 
 impl Run {
     pub(super) fn main(self) -> u8 {
-        let warm = Warm::up(self.engine);
+        let early = Early::start(self.engine);
         let mut selection = match select(&self.what) {
             Ok(selection) => selection,
             Err(message) => return complain(&message),
@@ -113,7 +113,7 @@ impl Run {
         let must_run = env::var_os("CAPLAB_MUST_RUN").is_some_and(|value| value == "1");
         let mut updates = Updates::default();
         let jobs = self.pace.jobs_for(cases.len());
-        runner::run_all(&context, &cases, jobs, warm, |Outcome { scenario, result, picture, .. }| {
+        runner::run_all(&context, &cases, jobs, early, |Outcome { scenario, result, picture, .. }| {
             let result = deny(result, self.deny_skip, must_run);
             tally.count(&result);
             if self.update {

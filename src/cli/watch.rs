@@ -21,10 +21,10 @@ use super::{
     select::{Selection, path_of, select},
 };
 use crate::{
-    engine::Kind,
+    engine::{Early, Kind},
     host::Machine,
     report::screen::{Round, Standing},
-    runner::{self, Context, Explanations, Outcome, Warm},
+    runner::{self, Context, Explanations, Outcome},
     snapshot::Store,
     terminal,
     watch::{Change, Files, Watcher, Woken},
@@ -228,9 +228,15 @@ impl Watch {
         let cases: Vec<_> = cases.into_iter().filter(|(scenario, _)| wanted.contains(scenario.name.as_str())).collect();
         let jobs = self.pace.jobs();
         if !cases.is_empty() {
-            runner::run_all(&context, &cases, jobs, Warm::up(self.engine), |Outcome { scenario, result, .. }| {
-                standing.case(scenario, &result);
-            });
+            runner::run_all(
+                &context,
+                &cases,
+                jobs,
+                Early::start(self.engine),
+                |Outcome { scenario, result, .. }| {
+                    standing.case(scenario, &result);
+                },
+            );
         }
         round.ran = wanted.into_iter().map(str::to_owned).collect();
     }

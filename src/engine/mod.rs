@@ -2,11 +2,13 @@
 //! expectations or snapshots.
 
 mod driven;
+mod early;
 mod kind;
 mod lab;
 pub mod native;
 pub mod oci;
 
+pub use early::Early;
 pub use kind::Kind;
 pub(crate) use lab::limit_name;
 pub use lab::{Ended, Held, Opened, Unopened};

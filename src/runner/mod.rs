@@ -9,5 +9,5 @@ mod rootless;
 
 pub use case::{Context, Explanations, run, unfit};
 pub use compare::{Absent, Compared, Row, compare};
-pub use pool::{Outcome, Warm, run_all};
+pub use pool::{Outcome, run_all};
 pub use rootless::beyond;

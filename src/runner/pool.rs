@@ -11,7 +11,7 @@ use std::{
 
 use super::case::{Context, run};
 use crate::{
-    engine::{Engine, Kind},
+    engine::{Early, Engine},
     result::CaseResult,
     scenario::model::{Case, Scenario},
 };
@@ -28,29 +28,17 @@ pub struct Outcome<'a> {
     pub picture: Option<String>,
 }
 
-/// An engine that starts while scenarios are still read: where another processor is idle, that is its work.
-pub struct Warm(Option<Box<dyn Engine>>);
-
-impl Warm {
-    /// Begins.
-    #[must_use]
-    pub fn up(engine: Kind) -> Self {
-        // Where it cannot be started the first case will say why.
-        Self(engine.start().ok())
-    }
-}
-
-/// Runs cases with this many workers; the first of them takes the warm engine. `done` gets each result in the order of
+/// Runs cases with this many workers; the first of them takes the engine that was started early. `done` gets each result in the order of
 /// `cases`, as soon as all before it are there. Results are handed on and not kept, so that memory does not grow with the
 /// suite.
 pub fn run_all<'a>(
     context: &Context,
     cases: &[(&'a Scenario, &'a Case)],
     jobs: usize,
-    warm: Warm,
+    early: Early,
     mut done: impl FnMut(Outcome<'a>),
 ) {
-    let mut engine = warm.0;
+    let mut engine: Option<Box<dyn Engine>> = Some(Box::new(early));
     if jobs.min(cases.len()) < 2 {
         for &(scenario, case) in cases {
             let (result, picture) = run(context, &mut engine, scenario, case);
