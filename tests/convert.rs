@@ -261,10 +261,54 @@ fn the_engines_own_profile_is_no_file() {
     fs::write(lab.path().join("pods.yaml"), text).expect("written");
     for dialect in ["docker", "podman", "compose"] {
         let text = says(lab.path(), &["to", dialect, "pods.yaml"]);
-        assert!(!text.contains("runtime/default") && !text.contains("security"), "{text}");
+        assert!(!text.contains("runtime/default") && !text.contains("seccomp"), "{text}");
     }
     let text = says(lab.path(), &["to", "pod", "pods.yaml"]);
     assert!(text.contains("RuntimeDefault") && text.contains("cpu: \"0.5\""), "{text}");
+}
+
+/// What a Pod's container has and the engine by itself gives otherwise is said.
+#[test]
+fn an_engine_is_told_what_a_preset_has() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let to = |dialect: &str, keys: &str| {
+        let text = format!("title: A pod's\ncontainer: {{{keys}}}\nsteps: [{{inspect: {{no_new_privs: false}}}}]\n");
+        fs::write(lab.path().join("pods.yaml"), text).expect("written");
+        says(lab.path(), &["to", dialect, "pods.yaml"])
+    };
+    for dialect in ["docker", "podman", "compose"] {
+        insta::assert_snapshot!(format!("to_{dialect}_kubernetes"), to(dialect, "preset: kubernetes, read_only: true"));
+    }
+    let cases = [
+        ("docker", "preset: kubernetes", "--security-opt seccomp=unconfined", true),
+        (
+            "docker",
+            "preset: kubernetes, security_opt: [\"seccomp=unconfined\"]",
+            "seccomp=unconfined \\\n  --sec",
+            false,
+        ),
+        ("docker", "preset: kubernetes, privileged: true", "seccomp", false),
+        ("docker", "preset: kubernetes, sysctls: [net.ipv4.ip_unprivileged_port_start=80]", "port_start=1024", false),
+        ("docker", "preset: kubernetes, cap_drop: [ALL]", "--cap-add", false),
+        ("podman", "preset: kubernetes", "--cap-add NET_RAW", true),
+        ("podman", "preset: kubernetes, cap_drop: [CAP_NET_RAW]", "--cap-add NET_RAW", false),
+        ("podman", "preset: kubernetes, cap_drop: [ALL], cap_add: [NET_RAW]", "--cap-add MKNOD", false),
+        // It would be the user's too.
+        ("podman", "preset: kubernetes, user: \"1000\"", "--cap-add", false),
+        ("podman", "preset: kubernetes, user: \"1000\"", "# preset kubernetes: podmans bounding set", true),
+        ("podman", "preset: kubernetes, shm_size: 1m", "65536k", false),
+        ("podman", "preset: kubernetes, pids_limit: 10", "--pids-limit -1", false),
+        ("podman", "preset: kubernetes, security_opt: [\"unmask=ALL\"]", "mask=/", false),
+        ("podman", "preset: docker, read_only: true", "--read-only-tmpfs=false", true),
+        ("podman", "preset: podman, read_only: true", "--read-only-tmpfs", false),
+        ("docker", "preset: bare", "--security-opt systempaths=unconfined", true),
+        ("podman", "preset: bare", "--cap-add ALL", true),
+        ("docker", "preset: docker", "--sysctl", false),
+    ];
+    for (dialect, keys, words, are_there) in cases {
+        let text = to(dialect, keys).replace('\'', "");
+        assert_eq!(text.contains(words), are_there, "{keys}: {words}\n{text}");
+    }
 }
 
 #[test]
