@@ -142,7 +142,7 @@ fn what_the_format_does_not_take_is_a_comment() {
 fn files_become_scenarios() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/convert");
     let lab = tempfile::tempdir().expect("a folder");
-    for name in ["compose", "pod"] {
+    for name in ["compose", "pod", "objects", "list"] {
         let text = says(&folder, &["from", &format!("{name}.yaml")]);
         insta::assert_snapshot!(format!("from_{name}"), &text);
         fs::write(lab.path().join(format!("{name}.yaml")), text).expect("written");
@@ -353,6 +353,13 @@ fn what_is_not_known_is_named_with_what_was_meant() {
         ("services: {web: {cap_ad: [KILL]}}\n", "did you mean `cap_add`?"),
         ("kind: Pod\nspec: {containers: [{name: a, securityContext: {runAsUsr: 1}}]}\n", "did you mean `runAsUser`?"),
         ("kind: Service\nspec: {}\n", "makes no container"),
+        (
+            "kind: Service\nmetadata: {name: a}\n---\nkind: ConfigMap\n",
+            "nothing in it makes a container (Service a, ConfigMap); a Pod is wanted",
+        ),
+        ("kind: List\nitems: []\n", "nothing in it makes a container"),
+        ("kind: Pod\n---\nkind: Service\n", "a Pod without the spec of a Pod"),
+        ("services: {a: {image: b}}\n---\nservices: {}\n", "a second YAML document"),
         ("services: [a: b\n", "not YAML"),
         ("services:\n\t- x\n", "a tab before"),
     ] {
