@@ -334,9 +334,24 @@ fn a_scenario_becomes_other_words() {
 
 #[test]
 fn what_is_not_known_is_named_with_what_was_meant() {
-    let wrong: [(&[&str], &str); 8] = [
+    let wrong: [(&[&str], &str); 14] = [
         (&["from", "docker", "run", "--cap-ad", "KILL", "box"], "did you mean `--cap-add`?"),
-        (&["from", "docker", "run", "--uidmap", "0:1:1", "box"], "no flag of `docker run` `--uidmap`"),
+        (
+            &["from", "docker", "run", "--uidmap", "0:1:1", "box"],
+            "no flag of `docker run` `--uidmap`; it is podman's: `podman run …`",
+        ),
+        (&["from", "docker", "run", "--subuidname=a", "box"], "`--subuidname`; it is podman's"),
+        (&["from", "podman", "run", "--gpus", "all", "box"], "no flag of `podman run` `--gpus`; it is docker's"),
+        (
+            &["from", "docker", "run", "--userns=keep-id", "box"],
+            "no value of docker's --userns `keep-id`; it is podman's",
+        ),
+        (&["from", "docker", "run", "--userns", "keep-id:uid=5", "box"], "it is podman's: `podman run …`"),
+        (
+            &["from", "docker", "run", "--security-opt", "unmask=ALL", "box"],
+            "--security-opt `unmask=ALL`; it is podman's",
+        ),
+        (&["from", "docker", "run", "--uts=container:a", "box"], "--uts `container:a`; it is podman's"),
         (&["from", "docker", "run", "-x", "box"], "no flag of `docker run` `-x`"),
         (&["from", "docker", "run", "--user"], "--user wants a value"),
         (&["from", "docker", "run", "--privileged"], "no image"),

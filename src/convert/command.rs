@@ -26,6 +26,13 @@ impl Dialect {
             Self::Podman => "podman",
         }
     }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Docker => Self::Podman,
+            Self::Podman => Self::Docker,
+        }
+    }
 }
 
 /// A command without which a container is no less: pid 1 waits in every scenario.
@@ -191,8 +198,17 @@ impl Line {
         let known = || flag::of(self.dialect);
         known().find(|flag| flag.long == name).ok_or_else(|| {
             let what = format!("flag of `{} run`", self.dialect.name());
+            if flag::of(self.dialect.other()).any(|flag| flag.long == name) {
+                return Unconvertible(format!("no {what} `--{name}`; {}", self.others()));
+            }
             unknown(&what, &format!("--{name}"), known().map(|flag| flag.long))
         })
+    }
+
+    /// What to do about what the other engine alone knows.
+    fn others(&self) -> String {
+        let (own, other) = (self.dialect.name(), self.dialect.other().name());
+        format!("it is {other}'s: `{other} run …` in the place of `{own} run …` is read with {other}'s defaults")
     }
 
     fn short(&self, letter: char) -> Result<&'static Flag, Unconvertible> {
@@ -204,6 +220,9 @@ impl Line {
     }
 
     fn apply(&mut self, flag: &Flag, value: &str) -> Result<(), Unconvertible> {
+        if self.dialect == Dialect::Docker && is_podmans(flag.long, value) {
+            return Err(Unconvertible(format!("no value of docker's --{} `{value}`; {}", flag.long, self.others())));
+        }
         let keys = &mut self.part.keys;
         let long = flag.long;
         match flag.meaning {
@@ -281,6 +300,21 @@ impl Line {
             }
             _ => self.part.tried = Some(command),
         }
+    }
+}
+
+/// Whether docker refuses the value, which podman takes (moby, api/types/container/hostconfig.go UsernsMode.Valid and UTSMode.Valid, and
+/// daemon_unix.go parseSecurityOpt).
+fn is_podmans(long: &str, value: &str) -> bool {
+    let begins = |words: &[&str]| words.iter().any(|word| value.starts_with(word));
+    match long {
+        "userns" => {
+            ["auto", "keep-id", "nomap", "private"].contains(&value)
+                || begins(&["auto:", "keep-id:", "container:", "ns:"])
+        }
+        "security-opt" => begins(&["mask=", "unmask=", "proc-opts="]),
+        "uts" => begins(&["container:", "ns:"]),
+        _ => false,
     }
 }
 
