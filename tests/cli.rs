@@ -229,7 +229,7 @@ fn json_is_one_document_of_the_contract() {
     let lab = Lab::new(&[("area/one", PASSING)]);
     lab.says(0, &["run", "--update"]);
     let document = lab.json(0, &["run", "--format", "json"]);
-    for key in ["passed", "failed", "skipped", "errored", "duration_ms"] {
+    for key in ["passed", "failed", "invalid", "skipped", "errored", "duration_ms"] {
         assert!(document["summary"][key].is_number(), "summary.{key}");
     }
     assert_eq!((&document["engine"], &document["summary"]["passed"]), (&"native".into(), &1.into()));
