@@ -296,6 +296,7 @@ fn an_engine_is_told_what_a_preset_has() {
         // It would be the user's too.
         ("podman", "preset: kubernetes, user: \"1000\"", "--cap-add", false),
         ("podman", "preset: kubernetes, user: \"1000\"", "# preset kubernetes: podmans bounding set", true),
+        ("podman", "preset: kubernetes, user: \"1000\", cap_drop: [ALL]", "bounding set", false),
         ("podman", "preset: kubernetes, shm_size: 1m", "65536k", false),
         ("podman", "preset: kubernetes, pids_limit: 10", "--pids-limit -1", false),
         ("podman", "preset: kubernetes, security_opt: [\"unmask=ALL\"]", "mask=/", false),

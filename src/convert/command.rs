@@ -404,16 +404,16 @@ fn unsaid(dialect: Dialect, part: &Part, notes: &mut Vec<String>) {
         let why = match whose {
             "docker-20.10.13" => "only docker before 20.10.14 fills the inheritable set".to_owned(),
             "bare" => "no flags make a container with a /proc, a /sys and a /dev as plain as that (docs/presets.md)".to_owned(),
-            "kubernetes" if keys.is("privileged") => beside(dialect),
-            "kubernetes" => match (dialect, preset::is_root(part)) {
-                (Dialect::Docker, _) => "docker has no flag for a path that a kubelet has masked and docker 20.10 has not: \
-                                         /sys/devices/virtual/powercap (docs/presets.md)"
-                    .to_owned(),
-                (Dialect::Podman, true) => beside(dialect),
-                (Dialect::Podman, false) => "podman's bounding set has no CAP_NET_RAW, CAP_MKNOD and CAP_AUDIT_WRITE, and what is added is a \
-                                             user's too (docs/presets.md)"
-                    .to_owned(),
-            },
+            "kubernetes" if !preset::has_capabilities(dialect, part) => {
+                "podman's bounding set has no CAP_NET_RAW, CAP_MKNOD and CAP_AUDIT_WRITE, and what is added is a user's too \
+                 (docs/presets.md)"
+                    .to_owned()
+            }
+            "kubernetes" if dialect == Dialect::Docker && !keys.is("privileged") => {
+                "docker has no flag for a path that a kubelet has masked and docker 20.10 has not: /sys/devices/virtual/powercap \
+                 (docs/presets.md)"
+                    .to_owned()
+            }
             "docker" => "podman starts from defaults of its own: without CAP_NET_RAW, CAP_MKNOD and CAP_AUDIT_WRITE, ports below 1024 are \
                          closed to users, and what is added is a user's too (docs/presets.md)"
                 .to_owned(),

@@ -30,26 +30,33 @@ pub(super) fn said(dialect: Dialect, part: &Part) -> Part {
     }
     sysctls(preset, engine, &mut said);
     shared_memory(preset, engine, &mut said);
-    if preset.pids_limit.is_none() && engine.pids_limit.is_some() && part.keys.get("pids_limit").is_none() {
+    // An ordinary user's engine has no control groups to give.
+    let may_limit = part.keys.get("pids_limit").is_none() && part.keys.get("rootless").is_none();
+    if preset.pids_limit.is_none() && engine.pids_limit.is_some() && may_limit {
         said.keys.set("pids_limit", Plain::number(-1));
     }
     said
 }
 
-/// Whether it is root for certain: an image may name somebody else. To who is not, podman gives what is added as ambient capabilities.
-pub(super) fn is_root(part: &Part) -> bool {
-    match part.keys.text("user") {
+/// Whether the flags can give it the preset's capabilities: to who is not root for certain, and an image may name somebody else, podman
+/// gives what is added as ambient ones. With ALL there are none of an engine's left.
+pub(super) fn has_capabilities(dialect: Dialect, part: &Part) -> bool {
+    let is_root = match part.keys.text("user") {
         Some(user) => ["root", "0"].contains(&user.split(':').next().unwrap_or_default()),
         None => part.keys.get("image").is_none() && part.keys.get("build").is_none(),
-    }
+    };
+    dialect == Dialect::Docker || is_root || part.keys.is("privileged") || asked(part).iter().any(|name| name == "ALL")
+}
+
+/// Names in cap_add and cap_drop.
+fn asked(part: &Part) -> Vec<String> {
+    let items = ["cap_add", "cap_drop"].into_iter().flat_map(|key| part.keys.items(key));
+    let names = items.filter_map(Plain::scalar).map(str::to_ascii_uppercase);
+    names.map(|name| name.trim_start_matches("CAP_").to_owned()).collect()
 }
 
 fn capabilities(dialect: Dialect, preset: &Facts, engine: &Facts, part: &mut Part) {
-    let named = |key: &str| -> Vec<String> {
-        let names = part.keys.items(key).iter().filter_map(Plain::scalar).map(str::to_ascii_uppercase);
-        names.map(|name| name.trim_start_matches("CAP_").to_owned()).collect()
-    };
-    let asked = [named("cap_add"), named("cap_drop")].concat();
+    let asked = asked(part);
     let Some(own) = engine.capabilities.filter(|_| !asked.iter().any(|name| name == "ALL")) else { return };
     let unasked = |set: CapSet| -> Vec<String> {
         let names = set.names().into_iter().map(|name| name.trim_start_matches("CAP_").to_owned());
@@ -59,7 +66,7 @@ fn capabilities(dialect: Dialect, preset: &Facts, engine: &Facts, part: &mut Par
         Some(set) => (unasked(set.difference(own)), unasked(own.difference(set))),
         None => (vec!["ALL".to_owned()], Vec::new()),
     };
-    if dialect == Dialect::Docker || is_root(part) {
+    if has_capabilities(dialect, part) {
         add(part, "cap_add", more);
     }
     add(part, "cap_drop", less);
