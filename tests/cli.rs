@@ -174,6 +174,30 @@ fn a_bad_file_is_one_failure_and_not_the_end() {
     lab.says(0, &["check", "scenarios/area/good.yaml"]);
 }
 
+/// What the file alone shows is wrong wherever it is read, and in the same words.
+#[test]
+fn a_file_that_names_what_it_does_not_have_is_invalid_to_run_too() {
+    let step = "steps:\n  - probe: {open_device: disk}\n    expect: {denied: EPERM}\n";
+    let lab = Lab::new(&[
+        ("area/disk", &format!("title: No disk\ncontainer: {{preset: docker}}\n{step}")),
+        ("area/volume", &PASSING.replace("{preset: docker}", "{preset: docker, volumes: [\"/no/such:/mnt\"]}")),
+        ("area/user", &PASSING.replace("{preset: docker}", "{preset: docker, user: alice}")),
+    ]);
+    let wanted = [
+        ("disk", "area/disk.yaml:4:12: the host has no disk"),
+        ("volume", "area/volume.yaml:2:39: the volume's source /no/such is not there on the fixture host"),
+        ("user", "area/user.yaml:2:35: the container's /etc/passwd has no user `alice`"),
+    ];
+    for (name, what) in wanted {
+        let said = lab.says(2, &["check", &format!("scenarios/area/{name}.yaml")]);
+        assert!(said.contains(what), "{said}");
+        if runs() {
+            let said = lab.says(2, &["run", name]);
+            assert!(said.contains(what) && said.contains("1 invalid"), "{said}");
+        }
+    }
+}
+
 #[test]
 fn a_warning_fails_where_that_is_asked_for() {
     let lab = Lab::new(&[
@@ -205,7 +229,7 @@ fn json_is_one_document_of_the_contract() {
     let lab = Lab::new(&[("area/one", PASSING)]);
     lab.says(0, &["run", "--update"]);
     let document = lab.json(0, &["run", "--format", "json"]);
-    for key in ["passed", "failed", "skipped", "errored", "duration_ms"] {
+    for key in ["passed", "failed", "invalid", "skipped", "errored", "duration_ms"] {
         assert!(document["summary"][key].is_number(), "summary.{key}");
     }
     assert_eq!((&document["engine"], &document["summary"]["passed"]), (&"native".into(), &1.into()));

@@ -142,7 +142,7 @@ fn what_the_format_does_not_take_is_a_comment() {
 fn files_become_scenarios() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/convert");
     let lab = tempfile::tempdir().expect("a folder");
-    for name in ["compose", "pod"] {
+    for name in ["compose", "pod", "objects", "list"] {
         let text = says(&folder, &["from", &format!("{name}.yaml")]);
         insta::assert_snapshot!(format!("from_{name}"), &text);
         fs::write(lab.path().join(format!("{name}.yaml")), text).expect("written");
@@ -261,10 +261,55 @@ fn the_engines_own_profile_is_no_file() {
     fs::write(lab.path().join("pods.yaml"), text).expect("written");
     for dialect in ["docker", "podman", "compose"] {
         let text = says(lab.path(), &["to", dialect, "pods.yaml"]);
-        assert!(!text.contains("runtime/default") && !text.contains("security"), "{text}");
+        assert!(!text.contains("runtime/default") && !text.contains("seccomp"), "{text}");
     }
     let text = says(lab.path(), &["to", "pod", "pods.yaml"]);
     assert!(text.contains("RuntimeDefault") && text.contains("cpu: \"0.5\""), "{text}");
+}
+
+/// What a Pod's container has and the engine by itself gives otherwise is said.
+#[test]
+fn an_engine_is_told_what_a_preset_has() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let to = |dialect: &str, keys: &str| {
+        let text = format!("title: A pod's\ncontainer: {{{keys}}}\nsteps: [{{inspect: {{no_new_privs: false}}}}]\n");
+        fs::write(lab.path().join("pods.yaml"), text).expect("written");
+        says(lab.path(), &["to", dialect, "pods.yaml"])
+    };
+    for dialect in ["docker", "podman", "compose"] {
+        insta::assert_snapshot!(format!("to_{dialect}_kubernetes"), to(dialect, "preset: kubernetes, read_only: true"));
+    }
+    let cases = [
+        ("docker", "preset: kubernetes", "--security-opt seccomp=unconfined", true),
+        (
+            "docker",
+            "preset: kubernetes, security_opt: [\"seccomp=unconfined\"]",
+            "seccomp=unconfined \\\n  --sec",
+            false,
+        ),
+        ("docker", "preset: kubernetes, privileged: true", "seccomp", false),
+        ("docker", "preset: kubernetes, sysctls: [net.ipv4.ip_unprivileged_port_start=80]", "port_start=1024", false),
+        ("docker", "preset: kubernetes, cap_drop: [ALL]", "--cap-add", false),
+        ("podman", "preset: kubernetes", "--cap-add NET_RAW", true),
+        ("podman", "preset: kubernetes, cap_drop: [CAP_NET_RAW]", "--cap-add NET_RAW", false),
+        ("podman", "preset: kubernetes, cap_drop: [ALL], cap_add: [NET_RAW]", "--cap-add MKNOD", false),
+        // It would be the user's too.
+        ("podman", "preset: kubernetes, user: \"1000\"", "--cap-add", false),
+        ("podman", "preset: kubernetes, user: \"1000\"", "# preset kubernetes: podmans bounding set", true),
+        ("podman", "preset: kubernetes, user: \"1000\", cap_drop: [ALL]", "bounding set", false),
+        ("podman", "preset: kubernetes, shm_size: 1m", "65536k", false),
+        ("podman", "preset: kubernetes, pids_limit: 10", "--pids-limit -1", false),
+        ("podman", "preset: kubernetes, security_opt: [\"unmask=ALL\"]", "mask=/", false),
+        ("podman", "preset: docker, read_only: true", "--read-only-tmpfs=false", true),
+        ("podman", "preset: podman, read_only: true", "--read-only-tmpfs", false),
+        ("docker", "preset: bare", "--security-opt systempaths=unconfined", true),
+        ("podman", "preset: bare", "--cap-add ALL", true),
+        ("docker", "preset: docker", "--sysctl", false),
+    ];
+    for (dialect, keys, words, are_there) in cases {
+        let text = to(dialect, keys).replace('\'', "");
+        assert_eq!(text.contains(words), are_there, "{keys}: {words}\n{text}");
+    }
 }
 
 #[test]
@@ -290,9 +335,24 @@ fn a_scenario_becomes_other_words() {
 
 #[test]
 fn what_is_not_known_is_named_with_what_was_meant() {
-    let wrong: [(&[&str], &str); 8] = [
+    let wrong: [(&[&str], &str); 14] = [
         (&["from", "docker", "run", "--cap-ad", "KILL", "box"], "did you mean `--cap-add`?"),
-        (&["from", "docker", "run", "--uidmap", "0:1:1", "box"], "no flag of `docker run` `--uidmap`"),
+        (
+            &["from", "docker", "run", "--uidmap", "0:1:1", "box"],
+            "no flag of `docker run` `--uidmap`; it is podman's: `podman run …`",
+        ),
+        (&["from", "docker", "run", "--subuidname=a", "box"], "`--subuidname`; it is podman's"),
+        (&["from", "podman", "run", "--gpus", "all", "box"], "no flag of `podman run` `--gpus`; it is docker's"),
+        (
+            &["from", "docker", "run", "--userns=keep-id", "box"],
+            "no value of docker's --userns `keep-id`; it is podman's",
+        ),
+        (&["from", "docker", "run", "--userns", "keep-id:uid=5", "box"], "it is podman's: `podman run …`"),
+        (
+            &["from", "docker", "run", "--security-opt", "unmask=ALL", "box"],
+            "--security-opt `unmask=ALL`; it is podman's",
+        ),
+        (&["from", "docker", "run", "--uts=container:a", "box"], "--uts `container:a`; it is podman's"),
         (&["from", "docker", "run", "-x", "box"], "no flag of `docker run` `-x`"),
         (&["from", "docker", "run", "--user"], "--user wants a value"),
         (&["from", "docker", "run", "--privileged"], "no image"),
@@ -309,6 +369,13 @@ fn what_is_not_known_is_named_with_what_was_meant() {
         ("services: {web: {cap_ad: [KILL]}}\n", "did you mean `cap_add`?"),
         ("kind: Pod\nspec: {containers: [{name: a, securityContext: {runAsUsr: 1}}]}\n", "did you mean `runAsUser`?"),
         ("kind: Service\nspec: {}\n", "makes no container"),
+        (
+            "kind: Service\nmetadata: {name: a}\n---\nkind: ConfigMap\n",
+            "nothing in it makes a container (Service a, ConfigMap); a Pod is wanted",
+        ),
+        ("kind: List\nitems: []\n", "nothing in it makes a container"),
+        ("kind: Pod\n---\nkind: Service\n", "a Pod without the spec of a Pod"),
+        ("services: {a: {image: b}}\n---\nservices: {}\n", "a second YAML document"),
         ("services: [a: b\n", "not YAML"),
         ("services:\n\t- x\n", "a tab before"),
     ] {

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use quick_junit::{Report, TestCaseStatus};
+use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -69,7 +69,7 @@ fn junit_is_what_servers_read() {
     }
     let xml = all().says(2, &["run", "--format", "junit"]);
     let report = Report::deserialize_from_str(&xml).expect("JUnit's XML");
-    assert_eq!((report.tests, report.failures, report.errors), (6, 2, 0), "{xml}");
+    assert_eq!((report.tests, report.failures, report.errors), (6, 1, 1), "{xml}");
     assert_eq!(report.test_suites.len(), 4);
     let case = |name: &str| {
         let mut cases = report.test_suites.iter().flat_map(|suite| &suite.test_cases);
@@ -80,6 +80,8 @@ fn junit_is_what_servers_read() {
     let TestCaseStatus::NonSuccess { message, description, .. } = &case("b/failing").status else { panic!("{xml}") };
     assert!(message.as_ref().is_some_and(|text| text.contains("expected allowed, seen denied(EPERM)")), "{xml}");
     assert!(description.as_ref().is_some_and(|text| text.contains("100% wrong, <really>")), "{xml}");
+    let TestCaseStatus::NonSuccess { kind, ty, .. } = &case("d/invalid").status else { panic!("{xml}") };
+    assert_eq!((*kind, ty.as_deref()), (NonSuccessKind::Error, Some("invalid scenario")), "{xml}");
     assert!(xml.contains("classname=\"b.failing\"") && xml.contains("file=\"scenarios/b/failing.yaml\""), "{xml}");
 }
 
@@ -159,6 +161,7 @@ fn tap_counts_what_it_plans() {
     assert!(points.iter().any(|line| line.contains("- c/skipped # SKIP needs the command no-such-program")), "{text}");
     assert!(points.iter().any(|line| line.starts_with("not ok") && line.ends_with("- b/failing")), "{text}");
     assert!(text.contains("  at: \"scenarios/b/failing.yaml:4\""), "{text}");
+    assert_eq!((text.matches("severity: fail").count(), text.matches("severity: invalid").count()), (1, 1), "{text}");
     assert_eq!(text.matches("  ---").count(), text.matches("  ...").count());
 }
 
@@ -175,7 +178,7 @@ fn annotations_stand_at_the_line() {
     );
     assert!(text.contains("::error file=scenarios/d/invalid.yaml,line=2,"), "{text}");
     assert!(text.contains("::notice title=1 skipped::c/skipped"), "{text}");
-    assert!(text.ends_with("3 passed, 2 failed, 1 skipped, 0 could not be observed\n"), "{text}");
+    assert!(text.ends_with("3 passed, 2 failed (1 of them invalid), 1 skipped, 0 could not be observed\n"), "{text}");
     let text = lab.says(2, &["check", "scenarios", "--format", "github"]);
     assert!(text.contains("::error file=scenarios/d/invalid.yaml,line=2,col=21,title=invalid scenario::no preset `doker`%0Ahelp: did you mean `docker`?"), "{text}");
 }
@@ -248,7 +251,8 @@ fn shares_that_the_documentation_makes_are_the_whole() {
             .expect("JSON");
     assert_eq!(names(&merged), names(&whole));
     assert_eq!(merged["summary"]["passed"], whole["summary"]["passed"]);
-    assert_eq!(merged["summary"]["failed"], 2);
+    assert_eq!((&merged["summary"]["failed"], &merged["summary"]["invalid"]), (&2.into(), &1.into()));
+    assert_eq!(whole["summary"]["invalid"], 1);
     assert_eq!(merged["shards"].as_array().map(Vec::len), Some(4));
 
     let kubernetes = documented("JOB_COMPLETION_INDEX").replace("/results/", "");
@@ -256,7 +260,10 @@ fn shares_that_the_documentation_makes_are_the_whole() {
         shell(&lab, &kubernetes, ("JOB_COMPLETION_INDEX", index));
     }
     let text = lab.says(2, &["merge", "0.json", "1.json", "2.json", "3.json"]);
-    assert!(text.contains("3 passed, 2 failed, 1 skipped, 0 could not be observed, in 4 shares"), "{text}");
+    assert!(
+        text.contains("3 passed, 2 failed (1 of them invalid), 1 skipped, 0 could not be observed, in 4 shares"),
+        "{text}"
+    );
     let xml = lab.says(2, &["merge", "0.json", "1.json", "2.json", "3.json", "--format", "junit"]);
     assert_eq!(Report::deserialize_from_str(&xml).expect("JUnit's XML").tests, 6);
 

@@ -1,10 +1,13 @@
 //! What is said in other words and read again is the same: containers that nobody thought of.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use caplab::{
+    capability::CapSet,
     convert::{self, Dialect, Draft, Keys, Part},
+    host::Machine,
     scenario::{self, plain::Plain},
+    spec,
 };
 use proptest::{collection, prelude::*, sample, string::string_regex};
 
@@ -144,6 +147,43 @@ fn sorted(draft: &Draft, without: &[&str]) -> Vec<(String, Plain)> {
     keys
 }
 
+/// What a container is given and refused, but for what this engine has no flag for.
+fn confined(draft: &Draft, dialect: Dialect) -> Vec<String> {
+    let text = convert::to_scenario(draft).expect("a scenario");
+    let scenario =
+        scenario::load("test", Path::new("test.yaml"), &text).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+    let mut machine = Machine::probe(false);
+    machine.bounding = CapSet::KNOWN;
+    let job = spec::job(&scenario.cases[0], &machine, Duration::from_secs(1)).expect("a job");
+    let spec = &job.containers[0].spec;
+    let (process, linux) = (spec.process().as_ref().expect("a process"), spec.linux().as_ref().expect("Linux'"));
+    let mut said = vec![format!("{:?} {:?}", process.user().uid(), process.no_new_privileges())];
+    // podman gives a user what is added to his bounding set.
+    if dialect == Dialect::Docker || process.user().uid() == 0 {
+        let sets = process.capabilities().as_ref().expect("capabilities");
+        let names = |set: &Option<oci_spec::runtime::Capabilities>| {
+            let mut names: Vec<String> = set.iter().flatten().map(ToString::to_string).collect();
+            names.sort();
+            names.join(" ")
+        };
+        said.extend([sets.bounding(), sets.permitted(), sets.effective()].map(names));
+    }
+    said.push(format!("seccomp: {}", linux.seccomp().is_some()));
+    let no_flag = |path: &&String| dialect == Dialect::Docker && *path == "/sys/devices/virtual/powercap";
+    let mut masked: Vec<&String> = linux.masked_paths().iter().flatten().filter(|path| !no_flag(path)).collect();
+    masked.sort();
+    said.push(format!("{masked:?}"));
+    let mut sysctls: Vec<_> =
+        linux.sysctl().iter().flatten().filter(|(_, value)| !["1024", "1 0"].contains(&value.as_str())).collect();
+    sysctls.sort();
+    said.push(format!("{sysctls:?}"));
+    let shm = spec.mounts().iter().flatten().filter(|mount| mount.destination() == Path::new("/dev/shm"));
+    said.extend(shm.map(|mount| format!("{:?}", mount.options()).replace("65536k", "67108864")));
+    let pids = linux.resources().as_ref().and_then(|resources| resources.pids().as_ref());
+    said.push(format!("{:?}", pids.map(|pids| pids.limit()).filter(|limit| *limit > 0)));
+    said
+}
+
 /// A word of a command line: a flag, known or not, a value, or anything.
 fn word() -> impl Strategy<Value = String> {
     let flags = vec![
@@ -217,6 +257,21 @@ proptest! {
             let words = shlex::split(&line.replace(" \\\n ", " ")).expect("words");
             let read = convert::from_command(dialect, &words[1..]).expect("a draft");
             prop_assert_eq!(sorted(&asked, &[]), sorted(&read, &["preset"]), "{}", line);
+        }
+    }
+
+    /// What the preset has is said too: who starts from other defaults has the same container.
+    #[test]
+    fn a_pods_container_as_a_command_line(keys in keys()) {
+        let mut keys = keys;
+        keys.retain(|(key, _)| *key != "init");
+        keys.push(("preset", Plain::text("kubernetes")));
+        for dialect in [Dialect::Docker, Dialect::Podman] {
+            let asked = draft(&keys);
+            let (line, _) = convert::to_command(dialect, &asked.parts[0], "image");
+            let words = shlex::split(&line.replace(" \\\n ", " ")).expect("words");
+            let read = convert::from_command(dialect, &words[1..]).expect("a draft");
+            prop_assert_eq!(confined(&asked, dialect), confined(&read, dialect), "{}", line);
         }
     }
 

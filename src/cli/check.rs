@@ -118,8 +118,8 @@ fn in_json(one: &Diagnostic) -> serde_json::Value {
     })
 }
 
-/// What only resolving shows: a user or a volume's source that is not there, an image that cannot be read; and what of an image is left
-/// out, which is a warning. Cells that say the same say it once.
+/// What only resolving shows: an image that cannot be read or has not the user, a device that this machine has not; and what of an image is
+/// left out, which is a warning. Cells that say the same say it once.
 fn unresolvable(scenario: &Scenario, machine: &Machine) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
     let (mut wrong, mut doubtful) = (Vec::new(), Vec::new());
     let add = |found: &mut Vec<(usize, String)>, one: (usize, String)| {

@@ -48,9 +48,8 @@ impl Merge {
             format => format.print(&whole),
         }
         let some = |key: &str| whole["summary"][key].as_u64().unwrap_or_default() > 0;
-        // As a run's: an invalid file first, which is told by having neither steps nor containers nor a title.
-        let invalid = outcome::rows(&whole).any(|row| row.verdict == "fail" && row.title.is_empty());
-        match (invalid, some("failed"), some("errored")) {
+        // As a run's: an invalid file first.
+        match (some("invalid"), some("failed"), some("errored")) {
             (true, ..) => 2,
             (_, true, _) => 1,
             (_, _, true) => 3,
@@ -114,8 +113,8 @@ fn merged(names: &[String], documents: Vec<Value>) -> Result<Value, String> {
             "file": name, "shard": one["shard"], "host": one["host"], "summary": one["summary"],
         })).collect::<Vec<_>>(),
         "summary": {
-            "passed": sum("passed"), "failed": sum("failed"), "skipped": sum("skipped"), "errored": sum("errored"),
-            "duration_ms": took,
+            "passed": sum("passed"), "failed": sum("failed"), "invalid": sum("invalid"), "skipped": sum("skipped"),
+            "errored": sum("errored"), "duration_ms": took,
         },
         "results": results,
     }))
@@ -127,13 +126,6 @@ fn pretty(whole: &Value) {
         say(format_args!("\x1b[31;1m{word}\x1b[0m {}", row.name()));
         row.told().lines().for_each(|line| say(format_args!("      {line}")));
     }
-    let number = |key: &str| whole["summary"][key].as_u64().unwrap_or_default();
     let shares = whole["shards"].as_array().map_or(0, Vec::len);
-    say(format_args!(
-        "{} passed, {} failed, {} skipped, {} could not be observed, in {shares} shares",
-        number("passed"),
-        number("failed"),
-        number("skipped"),
-        number("errored")
-    ));
+    say(format_args!("{}, in {shares} shares", outcome::counts(whole)));
 }

@@ -1,6 +1,11 @@
 //! `caplab run`.
 
-use std::{collections::BTreeMap, env, path::PathBuf, time::Instant};
+use std::{
+    collections::BTreeMap,
+    env,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 
@@ -20,6 +25,7 @@ use crate::{
     runner::{self, Context, Explanations, Outcome},
     scenario::model::Scenario,
     snapshot::{Section, Store},
+    terminal,
 };
 
 // Arguments of `caplab run`.
@@ -92,7 +98,12 @@ impl Run {
             store: selection.store.clone(),
             update: self.update,
             propose: !self.update && env::var_os("CI").is_none() && matches!(selection.store, Store::Folder(_)),
-            explanations: Explanations::some(),
+            // A terminal shows how far it is.
+            explanations: if terminal::is_there_to_read() {
+                Explanations::some()
+            } else {
+                Explanations::telling(SLOW, explaining)
+            },
         };
         let cases = selection.cases();
         let pretty = self.format == RunFormat::Pretty;
@@ -151,6 +162,16 @@ impl Run {
         }
         if refused.is_empty() { tally.exit_code() } else { tally.exit_code().max(1) }
     }
+}
+
+/// What takes longer is told of.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// One line where nothing else is said for a while.
+fn explaining(steps: &[String]) {
+    let (what, more) = (if steps.len() == 1 { "step" } else { "steps" }, if steps.len() > 3 { ", …" } else { "" });
+    let named = steps[..steps.len().min(3)].join(", ");
+    say_error(format_args!("explaining {} red {what}, some hundred containers each: {named}{more}", steps.len()));
 }
 
 /// One line: who runs scenarios wants results, and who writes them must know where to look.

@@ -4,7 +4,7 @@ use super::{
     Draft, Part, Unconvertible,
     draft::{argv, pairs},
     flag::{self, Flag, Meaning},
-    unknown, volume,
+    preset, unknown, volume,
 };
 use crate::scenario::plain::Plain;
 
@@ -24,6 +24,13 @@ impl Dialect {
         match self {
             Self::Docker => "docker",
             Self::Podman => "podman",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Docker => Self::Podman,
+            Self::Podman => Self::Docker,
         }
     }
 }
@@ -191,8 +198,17 @@ impl Line {
         let known = || flag::of(self.dialect);
         known().find(|flag| flag.long == name).ok_or_else(|| {
             let what = format!("flag of `{} run`", self.dialect.name());
+            if flag::of(self.dialect.other()).any(|flag| flag.long == name) {
+                return Unconvertible(format!("no {what} `--{name}`; {}", self.others()));
+            }
             unknown(&what, &format!("--{name}"), known().map(|flag| flag.long))
         })
+    }
+
+    /// What to do about what the other engine alone knows.
+    fn others(&self) -> String {
+        let (own, other) = (self.dialect.name(), self.dialect.other().name());
+        format!("it is {other}'s: `{other} run …` in the place of `{own} run …` is read with {other}'s defaults")
     }
 
     fn short(&self, letter: char) -> Result<&'static Flag, Unconvertible> {
@@ -204,6 +220,9 @@ impl Line {
     }
 
     fn apply(&mut self, flag: &Flag, value: &str) -> Result<(), Unconvertible> {
+        if self.dialect == Dialect::Docker && is_podmans(flag.long, value) {
+            return Err(Unconvertible(format!("no value of docker's --{} `{value}`; {}", flag.long, self.others())));
+        }
         let keys = &mut self.part.keys;
         let long = flag.long;
         match flag.meaning {
@@ -284,6 +303,23 @@ impl Line {
     }
 }
 
+/// Whether docker refuses the value, which podman takes (moby, api/types/container/hostconfig.go UsernsMode.Valid and UTSMode.Valid, and
+/// daemon_unix.go parseSecurityOpt).
+fn is_podmans(long: &str, value: &str) -> bool {
+    let begins = |words: &[&str]| words.iter().any(|word| value.starts_with(word));
+    match long {
+        "userns" => {
+            ["auto", "keep-id", "nomap", "private"].contains(&value)
+                || begins(&["auto:", "keep-id:", "container:", "ns:"])
+        }
+        "security-opt" => begins(&["mask=", "unmask=", "proc-opts="]),
+        "uts" => begins(&["container:", "ns:"]),
+        _ => false,
+    }
+}
+
+/// podman's, whose default is true.
+const READ_ONLY_TMPFS: &str = "read-only-tmpfs";
 /// Keys whose flags podman splits at commas.
 const COMMAS: [&str; 6] = ["cap_add", "cap_drop", "uidmap", "gidmap", "group_add", "devices"];
 
@@ -303,7 +339,8 @@ fn ulimit(text: &str) -> Plain {
 pub fn write(dialect: Dialect, part: &Part, image: &str) -> (String, Vec<String>) {
     let mut notes = Vec::new();
     let mut words = Vec::new();
-    let keys = &part.keys;
+    let said = preset::said(dialect, part);
+    let keys = &said.keys;
     for flag in flag::of(dialect) {
         let mut add = |value: &str| words.push(format!("--{} {}", flag.long, quote(value)));
         match flag.meaning {
@@ -338,6 +375,12 @@ pub fn write(dialect: Dialect, part: &Part, image: &str) -> (String, Vec<String>
                     words.push(format!("--{flag} {}", quote(&value)));
                 }
             }
+            // podman leaves three folders of such a root writable, no other engine does.
+            Meaning::Switch(_)
+                if flag.long == READ_ONLY_TMPFS && keys.is("read_only") && keys.text("preset") != Some("podman") =>
+            {
+                words.push(format!("--{}=false", flag.long));
+            }
             _ => {}
         }
     }
@@ -356,20 +399,30 @@ pub(super) fn is_engines_own(key: &str, item: &str) -> bool {
 
 fn unsaid(dialect: Dialect, part: &Part, notes: &mut Vec<String>) {
     let keys = &part.keys;
-    let preset = keys.text("preset").unwrap_or("docker");
-    if preset != dialect.name() {
-        let why = match preset {
+    let whose = keys.text("preset").unwrap_or("docker");
+    if whose != dialect.name() {
+        let why = match whose {
             "docker-20.10.13" => "only docker before 20.10.14 fills the inheritable set".to_owned(),
-            "bare" => "no flags make a container without masks and with a /dev of its own".to_owned(),
+            "bare" => "no flags make a container with a /proc, a /sys and a /dev as plain as that (docs/presets.md)".to_owned(),
+            "kubernetes" if !preset::has_capabilities(dialect, part) => {
+                "podman's bounding set has no CAP_NET_RAW, CAP_MKNOD and CAP_AUDIT_WRITE, and what is added is a user's too \
+                 (docs/presets.md)"
+                    .to_owned()
+            }
+            "kubernetes" if dialect == Dialect::Docker && !keys.is("privileged") => {
+                "docker has no flag for a path that a kubelet has masked and docker 20.10 has not: /sys/devices/virtual/powercap \
+                 (docs/presets.md)"
+                    .to_owned()
+            }
             "docker" => "podman starts from defaults of its own: without CAP_NET_RAW, CAP_MKNOD and CAP_AUDIT_WRITE, ports below 1024 are \
                          closed to users, and what is added is a user's too (docs/presets.md)"
                 .to_owned(),
             "podman" => "docker starts from defaults of its own: with CAP_NET_RAW, CAP_MKNOD and CAP_AUDIT_WRITE, ports below 1024 are \
                          open to everybody, and what is added is root's alone (docs/presets.md)"
                 .to_owned(),
-            _ => format!("{} starts from defaults of its own (docs/presets.md)", dialect.name()),
+            _ => beside(dialect),
         };
-        notes.push(format!("preset {preset}: {why}"));
+        notes.push(format!("preset {whose}: {why}"));
     }
     notes.extend(sources(part));
     let written = |key: &str| {
@@ -388,6 +441,11 @@ fn unsaid(dialect: Dialect, part: &Part, notes: &mut Vec<String>) {
             _ => format!("{key}: `{} run` has no flag for it", dialect.name()),
         });
     }
+}
+
+/// What no flag says.
+fn beside(dialect: Dialect) -> String {
+    format!("what these flags do not say is {}'s own default (docs/presets.md)", dialect.name())
 }
 
 /// What must be said of volumes wherever a scenario leaves caplab.

@@ -303,13 +303,14 @@ pub fn write(draft: &Draft, image: &str) -> String {
     for part in &draft.parts {
         let mut keys = vec![("image".to_owned(), Plain::text(image))];
         let mut notes = super::command::sources(part);
+        let said = super::preset::said(super::Dialect::Docker, part);
         if part.keys.text("preset").is_some_and(|preset| preset != "docker") {
             notes.push(format!(
                 "preset {}: docker starts from defaults of its own (docs/presets.md)",
                 part.keys.text("preset").unwrap_or_default()
             ));
         }
-        for (key, value) in &part.keys.0 {
+        for (key, value) in &said.keys.0 {
             match key.as_str() {
                 "preset" | "rootfs" | "network_mode" | "command" => {}
                 "uidmap" | "gidmap" => {

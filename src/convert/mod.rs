@@ -10,6 +10,7 @@ mod draft;
 mod flag;
 mod oci;
 mod pod;
+mod preset;
 mod profile;
 mod scenario;
 mod volume;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::outcome::rows;
+use super::outcome::{counts, rows};
 use crate::scenario::{Diagnostic, Level};
 
 /// What is not as expected as errors, what was skipped as one notice, and the sum.
@@ -23,15 +23,7 @@ pub fn document(document: &Value) -> String {
         let title = property(&format!("{} skipped", skipped.len()));
         let _ = writeln!(text, "::notice title={title}::{}", data(&skipped.join("\n")));
     }
-    let number = |key: &str| document["summary"][key].as_u64().unwrap_or_default();
-    let _ = writeln!(
-        text,
-        "{} passed, {} failed, {} skipped, {} could not be observed",
-        number("passed"),
-        number("failed"),
-        number("skipped"),
-        number("errored")
-    );
+    let _ = writeln!(text, "{}", counts(document));
     text
 }
 

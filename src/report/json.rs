@@ -20,7 +20,9 @@ pub fn document(machine: &Machine, engine: Kind, tally: &Tally, duration_ms: f64
         "host": host(machine),
         "summary": {
             "passed": tally.passed,
+            // An invalid file has failed, too.
             "failed": tally.failed + tally.invalid,
+            "invalid": tally.invalid,
             "skipped": tally.skipped,
             "errored": tally.errored,
             "duration_ms": round(duration_ms),
@@ -56,7 +58,7 @@ pub fn host(machine: &Machine) -> Value {
 pub fn invalid(diagnostic: &Invalid, engine: Kind) -> Value {
     json!({
         "scenario": diagnostic.scenario, "file": diagnostic.path, "line": diagnostic.line(), "case": null, "engine": engine.name(), "verdict": "fail",
-        "reason": diagnostic.to_string(), "duration_ms": 0.0, "containers": {}, "steps": [],
+        "invalid": true, "reason": diagnostic.to_string(), "duration_ms": 0.0, "containers": {}, "steps": [],
     })
 }
 

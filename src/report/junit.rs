@@ -56,10 +56,15 @@ fn test(row: &Row<'_>) -> TestCase {
             status
         }
         verdict => {
-            let kind = if verdict == "fail" { NonSuccessKind::Failure } else { NonSuccessKind::Error };
+            // Of an invalid file no container was asked: nothing came out otherwise than expected.
+            let (kind, what) = match verdict {
+                "fail" if row.is_invalid => (NonSuccessKind::Error, "invalid scenario"),
+                "fail" => (NonSuccessKind::Failure, "expected otherwise"),
+                _ => (NonSuccessKind::Error, "could not be observed"),
+            };
             let mut status = TestCaseStatus::non_success(kind);
             status.set_message(row.reason.lines().next().unwrap_or_default());
-            status.set_type(if verdict == "fail" { "expected otherwise" } else { "could not be observed" });
+            status.set_type(what);
             status.set_description(row.told());
             status
         }

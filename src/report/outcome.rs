@@ -19,6 +19,8 @@ pub struct Row<'a> {
     pub file: Option<&'a str>,
     /// `pass`, `fail`, `skip`, `error`.
     pub verdict: &'a str,
+    /// Whether its file is no valid scenario, of which `verdict` is `fail`.
+    pub is_invalid: bool,
     /// Why it is that.
     pub reason: &'a str,
     /// Wall time.
@@ -39,12 +41,30 @@ pub fn rows(document: &Value) -> impl Iterator<Item = Row<'_>> {
             title: value["title"].as_str().unwrap_or_default(),
             file: value["file"].as_str(),
             verdict: value["verdict"].as_str().unwrap_or("error"),
+            is_invalid: value["invalid"] == true,
             reason: value["reason"].as_str().unwrap_or_default(),
             duration_ms: value["duration_ms"].as_f64().unwrap_or_default(),
             line: wrong.or_else(|| value["line"].as_u64()).unwrap_or(1).max(1),
             value,
         }
     })
+}
+
+/// `3 passed, 2 failed, …`: the sum of a document in a line.
+#[must_use]
+pub fn counts(document: &Value) -> String {
+    let number = |key: &str| document["summary"][key].as_u64().unwrap_or_default();
+    let invalid = match number("invalid") {
+        0 => String::new(),
+        some => format!(" ({some} of them invalid)"),
+    };
+    format!(
+        "{} passed, {} failed{invalid}, {} skipped, {} could not be observed",
+        number("passed"),
+        number("failed"),
+        number("skipped"),
+        number("errored")
+    )
 }
 
 impl Row<'_> {

@@ -21,7 +21,8 @@ pub fn document(document: &Value) -> String {
         }
         text.push('\n');
         if !row.is_good() {
-            let _ = writeln!(text, "  ---\n  severity: {}\n  message: |", row.verdict);
+            let severity = if row.is_invalid { "invalid" } else { row.verdict };
+            let _ = writeln!(text, "  ---\n  severity: {severity}\n  message: |");
             for line in row.told().lines() {
                 let _ = writeln!(text, "    {line}");
             }

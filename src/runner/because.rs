@@ -60,6 +60,7 @@ pub(super) fn explain(context: &Context, case: &Case, result: &mut CaseResult) {
         return;
     }
     let trials = trials(context);
+    let cell = case.name.as_ref().map(|name| format!("[{name}]")).unwrap_or_default();
     for (index, step) in result.steps.iter_mut().enumerate() {
         let seen = step.seen.outcome.sense_or_kill();
         // That a command printed something else is nobody's permission.
@@ -68,6 +69,7 @@ pub(super) fn explain(context: &Context, case: &Case, result: &mut CaseResult) {
         if !is_otherwise || step.findings.iter().all(|finding| finding.error) || !context.explanations.take() {
             continue;
         }
+        let _told = context.explanations.begin(&format!("{}{cell} step {}", result.scenario, step.id));
         let Ok(why) = counterfactual::why(case, index, &trials) else { continue };
         if let Some(sense) = why.sense.filter(|sense| seen == Some(*sense)) {
             step.why = why.causes.iter().map(|cause| cause.sentence(sense)).collect();

@@ -3,9 +3,10 @@
 use std::{
     borrow::Cow,
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -44,18 +45,78 @@ pub struct Context {
 /// Of how many steps it is looked for why they came out wrong: it takes some hundred containers of each, and where all of them
 /// are wrong it is for one reason. Clones share the number.
 #[derive(Debug, Clone, Default)]
-pub struct Explanations(Arc<AtomicUsize>);
+pub struct Explanations(Arc<Asked>);
+
+/// Who is told of steps.
+type Tell = fn(&[String]);
+
+#[derive(Debug, Default)]
+struct Asked {
+    left: AtomicUsize,
+    /// Steps that it is looked for now.
+    open: Mutex<Vec<String>>,
+    /// Who is told of them where they take that long.
+    slow: Option<(Duration, Tell)>,
+    /// Somebody looks whether they do.
+    is_timed: AtomicBool,
+}
 
 impl Explanations {
     /// Enough for a reader.
     #[must_use]
     pub fn some() -> Self {
-        Self(Arc::new(AtomicUsize::new(10)))
+        Self(Arc::new(Asked { left: AtomicUsize::new(10), ..Asked::default() }))
+    }
+
+    /// The same, of which `tell` hears once what is looked for, where that takes longer than `after`.
+    #[must_use]
+    pub fn telling(after: Duration, tell: Tell) -> Self {
+        Self(Arc::new(Asked { left: AtomicUsize::new(10), slow: Some((after, tell)), ..Asked::default() }))
     }
 
     /// Whether there is one left; it is taken.
     pub(super) fn take(&self) -> bool {
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+        self.0.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+
+    /// Looks for why one step came out wrong, until what is given is dropped.
+    pub(super) fn begin(&self, step: &str) -> Explaining<'_> {
+        self.0.open().push(step.to_owned());
+        if let Some((after, tell)) = self.0.slow
+            && !self.0.is_timed.swap(true, Ordering::Relaxed)
+        {
+            let asked = Arc::clone(&self.0);
+            let wait = move || {
+                thread::sleep(after);
+                let open = asked.open().clone();
+                match open.as_slice() {
+                    // The next one begins anew.
+                    [] => asked.is_timed.store(false, Ordering::Relaxed),
+                    open => tell(open),
+                }
+            };
+            // Without it nothing is said, and nothing else is lost.
+            thread::Builder::new().spawn(wait).ok();
+        }
+        Explaining(&self.0, step.to_owned())
+    }
+}
+
+impl Asked {
+    fn open(&self) -> MutexGuard<'_, Vec<String>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A step of which it is looked for why it came out wrong.
+pub(super) struct Explaining<'a>(&'a Asked, String);
+
+impl Drop for Explaining<'_> {
+    fn drop(&mut self) {
+        let mut open = self.0.open();
+        if let Some(at) = open.iter().position(|step| *step == self.1) {
+            open.remove(at);
+        }
     }
 }
 
@@ -191,4 +252,27 @@ fn compare(context: &Context, scenario: &Scenario, case: &Case, picture: &str, r
         findings.push(error.to_string());
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static TOLD: Mutex<Vec<Vec<String>>> = Mutex::new(Vec::new());
+
+    #[test]
+    fn what_takes_long_is_told_once() {
+        let within = Duration::from_millis(50);
+        let tell = |open: &[String]| TOLD.lock().expect("a list").push(open.to_vec());
+        let explanations = Explanations::telling(within, tell);
+        drop(explanations.begin("quick"));
+        thread::sleep(within * 4);
+        assert!(TOLD.lock().expect("a list").is_empty());
+        let (one, other) = (explanations.begin("one"), explanations.begin("other"));
+        thread::sleep(within * 4);
+        drop((one, other));
+        let _third = explanations.begin("third");
+        thread::sleep(within * 4);
+        assert_eq!(*TOLD.lock().expect("a list"), [["one", "other"]]);
+    }
 }

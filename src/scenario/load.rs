@@ -17,6 +17,7 @@ use super::{
         step::{Scene, steps},
         text,
     },
+    there,
     tree::{self, Node, Value},
     warn,
 };
@@ -155,6 +156,7 @@ fn case(
     beside: Beside<'_>,
 ) -> Result<(Case, Node), Fault> {
     let problems = whole.problems;
+    let before = problems.count();
     let document = of_cell(whole, cells, cell, used);
     let fields = Fields::any(&document, "a scenario", problems)?;
     let host = fields.read("host", |node| host(node, problems)).unwrap_or_default();
@@ -167,6 +169,10 @@ fn case(
     };
     let requires = fields.read("requires", |node| requires(node, problems)).unwrap_or_default();
     let case = Case { name: cell.map(matrix::name), host, steps: steps?, containers, requires };
+    // What a case that is wrong in itself lacks besides is not known.
+    if problems.count() == before {
+        there::check(&case, &document, problems);
+    }
     if !case.is_for(Kind::Native)
         && let Some(step) = case.steps.iter().find(|step| *step.action.because() != Because::Unsaid)
     {

@@ -21,6 +21,7 @@ pub mod resources;
 pub mod sharing;
 pub mod step;
 pub mod sysctl;
+pub(crate) mod there;
 mod tree;
 pub mod volume;
 mod warn;

@@ -94,6 +94,15 @@ pub fn parse(path: &Path, text: &str) -> Result<Plain, Box<Invalid>> {
     whole(path, text, |problems| Ok(plain(&tree::parse(text, problems)?)))
 }
 
+/// Reads the YAML documents of a file that is no scenario, without those in which there is nothing.
+///
+/// # Errors
+/// What is wrong with one of them, for its author.
+pub fn documents(path: &Path, text: &str) -> Result<Vec<Plain>, Box<Invalid>> {
+    let documents = whole(path, text, |problems| Ok(tree::documents(text, problems)?.iter().map(plain).collect()));
+    documents.map(|all: Vec<Plain>| all.into_iter().filter(|one| !one.is_nothing()).collect())
+}
+
 /// The documents of a scenario's cases, in their order, variables replaced. Words for a reader are left out.
 ///
 /// # Errors

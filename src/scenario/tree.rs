@@ -87,21 +87,30 @@ pub(super) fn is_null(plain: &str) -> bool {
 
 /// Reads the one document of a text. What is wrong in one place of it is told; the error is what nothing can be read after.
 pub(super) fn parse(text: &str, problems: &Problems) -> Result<Node, Fault> {
+    let root = read(text, problems, true)?.pop();
+    root.ok_or_else(|| Fault::new(Place::default(), "the file is empty").help("a scenario begins with `title:`"))
+}
+
+/// Reads all documents of a text, as files of others have them.
+pub(super) fn documents(text: &str, problems: &Problems) -> Result<Vec<Node>, Fault> {
+    read(text, problems, false)
+}
+
+fn read(text: &str, problems: &Problems, only_one: bool) -> Result<Vec<Node>, Fault> {
     let parser = Parser::new_from_str(text);
     let mut builder = Builder { parser, source: text, problems, anchors: HashMap::new(), nodes: 0, text: 0 };
-    let mut root = None;
+    let mut roots = Vec::new();
     loop {
         let (event, span) = builder.next()?;
         match event {
-            Event::StreamEnd => break,
-            Event::DocumentStart(..) if root.is_some() => {
+            Event::StreamEnd => return Ok(roots),
+            Event::DocumentStart(..) if only_one && !roots.is_empty() => {
                 return Err(Fault::new(place(&span), "a second YAML document").help("one file is one scenario"));
             }
             Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
-            event => root = Some(builder.node(event, &span, 0)?),
+            event => roots.push(builder.node(event, &span, 0)?),
         }
     }
-    root.ok_or_else(|| Fault::new(Place::default(), "the file is empty").help("a scenario begins with `title:`"))
 }
 
 struct Builder<'a> {

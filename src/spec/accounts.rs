@@ -3,7 +3,10 @@
 use super::Unresolvable;
 use crate::{
     image::Image,
-    scenario::model::{IdOrName, User},
+    scenario::{
+        model::{IdOrName, User},
+        there::{GROUPS, USERS},
+    },
 };
 
 /// A line of /etc/passwd.
@@ -61,11 +64,6 @@ struct Files {
     users: usize,
     groups: usize,
 }
-
-/// What every container has: those that base images agree on (Debian's base-passwd).
-const USERS: [(&str, u32, u32, &str); 3] =
-    [("root", 0, 0, "/root"), ("daemon", 1, 1, "/usr/sbin"), ("nobody", 65534, 65534, "/nonexistent")];
-const GROUPS: [(&str, u32); 5] = [("root", 0), ("daemon", 1), ("tty", 5), ("disk", 6), ("nogroup", 65534)];
 
 impl Accounts {
     /// A base image's.

@@ -5,7 +5,7 @@ mod capabilities;
 mod devices;
 mod mounts;
 mod namespaces;
-mod preset;
+pub(crate) mod preset;
 mod process;
 mod resources;
 mod rootfs;

@@ -9,7 +9,7 @@ use crate::{
     capability::CapSet,
     host::{Cgroups, Controllers},
     observe::CapSets,
-    scenario,
+    scenario::{self, model::VolumeSource},
 };
 
 /// A machine whose root has all but CAP_SYS_RESOURCE, as the one that was recorded.
@@ -171,28 +171,33 @@ fn a_user_namespace_comes_with_its_maps() {
     );
 }
 
+/// A file that names what it does not have is no scenario; a case that something else made is asked for all the same.
+fn refused(keys: &str, change: impl FnOnce(&mut Case)) -> String {
+    let text = format!(
+        "title: A claim\nhost: {{disks: {{decoy: {{at: /srv}}}}}}\ncontainer: {{{keys}}}\nsteps: [{{inspect: {{uid: 0}}}}]\n"
+    );
+    let scenario = scenario::load("test", Path::new("test.yaml"), &text).expect("valid");
+    let mut case = scenario.cases[0].clone();
+    assert!(job(&case, &machine(), Duration::from_secs(1)).is_ok());
+    change(&mut case);
+    job(&case, &machine(), Duration::from_secs(1)).expect_err("refused").to_string()
+}
+
 #[test]
 fn what_is_not_there_cannot_be_asked_for() {
-    let said = |keys: &str| {
-        let text = format!("title: A claim\ncontainer: {{{keys}}}\nsteps:\n  - inspect: {{uid: 0}}\n");
-        let scenario = scenario::load("test", Path::new("test.yaml"), &text).expect("valid");
-        job(&scenario.cases[0], &machine(), Duration::from_secs(1)).expect_err("refused").to_string()
-    };
-    assert!(said("user: alice").contains("no user `alice`"));
-    assert!(said("volumes: [\"/no/such:/mnt\"]").contains("/no/such is not there"));
+    let alice = refused("", |case| case.containers[0].user = "alice".parse().ok());
+    assert!(alice.contains("no user `alice`"), "{alice}");
+    let source = refused("volumes: [\"/etc:/mnt\"]", |case| {
+        case.containers[0].volumes[0].source = VolumeSource::Fixture("/no/such".to_owned());
+    });
+    assert!(source.contains("/no/such is not there"), "{source}");
 }
 
 #[test]
 fn the_hosts_disk_is_not_bound_into_a_user_namespace() {
-    let job = |map: &str| {
-        let text = format!(
-            "title: A claim\nhost: {{disks: {{decoy: {{at: /srv}}}}}}\ncontainer: {{devices: [/dev/decoy]{map}}}\nsteps: [{{inspect: {{uid: 0}}}}]\n"
-        );
-        let scenario = scenario::load("test", Path::new("test.yaml"), &text).expect("valid");
-        super::job(&scenario.cases[0], &machine(), Duration::from_secs(1)).map(drop).map_err(|why| why.to_string())
-    };
-    assert_eq!(job(""), Ok(()));
-    assert!(job(", uidmap: ['0:100000:65536']").is_err_and(|why| why.contains("in a user namespace")));
+    let map = IdMap { inside: 0, outside: 100_000, count: 65_536 };
+    let said = refused("devices: [/dev/decoy]", |case| case.containers[0].uidmap = vec![map]);
+    assert!(said.contains("in a user namespace"), "{said}");
 }
 
 #[test]
@@ -255,8 +260,10 @@ fn a_rootless_container_has_the_user_and_his_subordinate_ids() {
         )
     };
     let resolve = |user: &str| {
-        let scenario = scenario::load("test", Path::new("test.yaml"), &text(user)).expect("valid");
-        job(&scenario.cases[0], &machine(), Duration::from_secs(1))
+        let scenario = scenario::load("test", Path::new("test.yaml"), &text("ann")).expect("valid");
+        let mut case = scenario.cases[0].clone();
+        case.containers[0].rootless = Some(user.to_owned());
+        job(&case, &machine(), Duration::from_secs(1))
     };
     let lines = |job: &Job| {
         let linux = job.containers[0].spec.linux().clone().expect("linux");
@@ -270,6 +277,8 @@ fn a_rootless_container_has_the_user_and_his_subordinate_ids() {
     for nobody in ["carol", "root", "service"] {
         let refused = resolve(nobody).expect_err("nobody");
         assert!(refused.0.contains("no ordinary user"), "{refused}");
+        let invalid = scenario::load("test", Path::new("test.yaml"), &text(nobody)).expect_err("nobody");
+        assert!(invalid.to_string().contains("no ordinary user"), "{invalid}");
     }
 }
 

@@ -23,6 +23,43 @@ const LIMIT: Takes =
 /// `{nofile: 1024}`.
 pub(in crate::scenario) const ULIMITS: Takes = Takes::Map(&LIMITS);
 
+/// Those of Kubernetes, and flags of docker and podman whose key is called otherwise.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("allowPrivilegeEscalation", "for `false` write `security_opt: [no-new-privileges]`"),
+    ("args", "write `command: [sleep, infinity]`"),
+    ("cap", "write `cap_add: [NET_ADMIN]` or `cap_drop: [ALL]`"),
+    ("capabilities", "write `cap_add: [NET_ADMIN]` or `cap_drop: [ALL]`"),
+    ("caps", "write `cap_add: [NET_ADMIN]` or `cap_drop: [ALL]`"),
+    ("cgroupns", "write `cgroup: private`"),
+    ("env", "write `environment: {MODE: test}`"),
+    ("gid", "write the group in `user: \"6667:6667\"`"),
+    ("groups", "write `group_add: [2000]`"),
+    ("hostIPC", "for `true` write `ipc: host`"),
+    ("hostNetwork", "for `true` write `network_mode: host`"),
+    ("hostPID", "for `true` write `pid: host`"),
+    ("hostUsers", "for `false` write `uidmap: [\"0:65536:65536\"]`"),
+    ("memory", "write `mem_limit: 64m`"),
+    ("mount", "write `volumes: [\"/etc:/mnt\"]`"),
+    ("mounts", "write `volumes: [\"/etc:/mnt\"]`"),
+    ("net", "write `network_mode: none`"),
+    ("no_new_privileges", "write `security_opt: [no-new-privileges]`"),
+    ("no_new_privs", "write `security_opt: [no-new-privileges]`"),
+    ("procMount", "for `Unmasked` write `security_opt: [systempaths=unconfined]`"),
+    ("readOnlyRootFilesystem", "write `read_only: true`"),
+    ("resources", "write `mem_limit: 64m`, `cpus: 0.5`"),
+    ("runAsGroup", "write the group in `user: \"6667:6667\"`"),
+    ("runAsUser", "write `user: \"6667\"`"),
+    ("seccomp", "write `security_opt: [\"seccomp=unconfined\"]`"),
+    ("seccompProfile", "write `security_opt: [\"seccomp=unconfined\"]`, for RuntimeDefault `seccomp=runtime/default`"),
+    ("securityContext", "write its fields as keys of the container: `user`, `cap_drop`, `read_only`, `security_opt`"),
+    ("shm", "write `shm_size: 64m`"),
+    ("supplementalGroups", "write `group_add: [2000]`"),
+    ("uid", "write `user: \"6667\"`"),
+    ("userns", "for one of its own write `uidmap: [\"0:100000:65536\"]`"),
+    ("volumeMounts", "write `volumes: [\"/etc:/mnt\"]`"),
+    ("workdir", "write `working_dir: /srv`"),
+];
+
 /// A container.
 pub(in crate::scenario) static CONTAINER: Map = Map {
     planned: &[
@@ -34,6 +71,7 @@ pub(in crate::scenario) static CONTAINER: Map = Map {
         "networks",
         "ports",
     ],
+    elsewhere: ELSEWHERE,
     ..map(
         "container",
         "a container",

@@ -33,6 +33,8 @@ pub(super) struct Map {
     pub(super) filled: bool,
     /// Keys that the design has and this version does not build: refused as that.
     pub(super) planned: &'static [&'static str],
+    /// Keys that other formats and command lines have, and what to write instead.
+    pub(super) elsewhere: &'static [(&'static str, &'static str)],
 }
 
 /// One key.
@@ -129,7 +131,7 @@ impl Key {
 
 /// A map that is whole as it is built.
 pub(super) const fn map(id: &'static str, what: &'static str, about: &'static str, keys: &'static [Key]) -> Map {
-    Map { id, what, about, keys, filled: false, planned: &[] }
+    Map { id, what, about, keys, filled: false, planned: &[], elsewhere: &[] }
 }
 
 /// The same of one that has at least one key.

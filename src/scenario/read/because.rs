@@ -25,13 +25,26 @@ fn maps() -> String {
     control::MAPS.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// What a control is called elsewhere: in `container`, in a manual page.
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("cap", "capability"),
+    ("caps", "capability"),
+    ("cap_add", "capability"),
+    ("cap_drop", "capability"),
+    ("mount", "volume"),
+    ("userns", "uidmap"),
+    ("user_namespace", "uidmap"),
+    ("gidmap", "uidmap"),
+];
+
 fn unknown(at: Place, word: &str) -> Fault {
     let words = control::WORDS.map(|(word, _)| word);
     if word == control::NONE.0 {
         return Fault::new(at, "`none` stands alone").help("where nothing decides there is nothing to name beside it");
     }
     let fault = Fault::new(at, format!("no control `{word}`"));
-    match nearest(word, words.into_iter().chain(control::MAPS.iter().map(|key| key.name))) {
+    let elsewhere = ELSEWHERE.iter().find(|(name, _)| *name == word).map(|(_, meant)| *meant);
+    match elsewhere.or_else(|| nearest(word, words.into_iter().chain(control::MAPS.iter().map(|key| key.name)))) {
         Some(meant) => match control::MAPS.iter().find(|key| key.name == meant && !words.contains(&meant)) {
             Some(key) => fault.help(format!("did you mean `{{{meant}: {}}}`?", key.examples.first().unwrap_or(&"…"))),
             None => fault.help(format!("did you mean `{meant}`?")),

@@ -91,7 +91,7 @@ fn denied(node: &Node) -> Result<OutcomeExpect, Fault> {
     Errno::from_name(name).map(|errno| OutcomeExpect::Denied(Some(errno))).ok_or_else(|| {
         let known: Vec<String> = Errno::known().map(|(name, _)| name).collect();
         let fault = Fault::new(node.at, format!("no errno `{name}`"));
-        match nearest(name, known.iter().map(String::as_str)) {
+        match nearest(&name.to_ascii_uppercase(), known.iter().map(String::as_str)) {
             Some(meant) => fault.help(format!("did you mean {meant}?")),
             None => fault.help("EPERM, EACCES, EROFS …: errno(3)"),
         }
@@ -100,9 +100,14 @@ fn denied(node: &Node) -> Result<OutcomeExpect, Fault> {
 
 fn killed(node: &Node) -> Result<OutcomeExpect, Fault> {
     let name = text(node)?;
-    Signal::from_name(name)
-        .map(|signal| OutcomeExpect::Killed(Some(signal)))
-        .ok_or_else(|| Fault::new(node.at, format!("no signal `{name}`")).help("SIGSYS, SIGKILL …: signal(7)"))
+    Signal::from_name(name).map(|signal| OutcomeExpect::Killed(Some(signal))).ok_or_else(|| {
+        let fault = Fault::new(node.at, format!("no signal `{name}`"));
+        let upper = name.to_ascii_uppercase();
+        match [upper.clone(), format!("SIG{upper}")].into_iter().find(|name| Signal::from_name(name).is_some()) {
+            Some(meant) => fault.help(format!("did you mean {meant}?")),
+            None => fault.help("SIGSYS, SIGKILL …: signal(7)"),
+        }
+    })
 }
 
 /// Text that must be contained, or a map of one rule.

@@ -44,6 +44,11 @@ impl<'a> Fields<'a> {
                 problems.tell(Fault::new(key.at, ""));
                 continue;
             }
+            if let Some((_, instead)) = map.elsewhere.iter().find(|(name, _)| *name == key.text) {
+                let message = format!("{} has no key `{}`", map.what, key.text);
+                problems.tell(Fault::new(key.at, message).help(*instead));
+                continue;
+            }
             match nearest(&key.text, map.names()).filter(|meant| fields.key(meant).is_none()) {
                 Some(meant) => fields.meant.push((meant, key)),
                 None => fields.puzzling = true,

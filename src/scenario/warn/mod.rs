@@ -14,9 +14,9 @@ use super::{
 };
 
 /// One case and the document that it was read from.
-struct Read<'a> {
-    case: &'a Case,
-    document: &'a Node,
+pub(super) struct Read<'a> {
+    pub(super) case: &'a Case,
+    pub(super) document: &'a Node,
 }
 
 /// What looks for one kind of thing. A new one is a line here, a function, and a file in tests/warnings.
@@ -63,7 +63,7 @@ pub(super) fn of_cases<'a>(cases: impl Iterator<Item = (&'a Case, &'a Node)>) ->
 
 impl<'a> Read<'a> {
     /// Containers, each with the map that it was read from.
-    fn containers(&self) -> impl Iterator<Item = (&'a Container, &'a Node)> {
+    pub(super) fn containers(&self) -> impl Iterator<Item = (&'a Container, &'a Node)> {
         let (document, case) = (self.document, self.case);
         case.containers.iter().filter_map(move |container| {
             let node = match get(document, "container") {
@@ -75,7 +75,7 @@ impl<'a> Read<'a> {
     }
 
     /// Steps, each with the map that it was read from.
-    fn steps(&self) -> impl Iterator<Item = (&'a Step, &'a Node)> {
+    pub(super) fn steps(&self) -> impl Iterator<Item = (&'a Step, &'a Node)> {
         let nodes = match get(self.document, "steps").map(|steps| &steps.value) {
             Some(Value::List(nodes)) => nodes.as_slice(),
             _ => &[],
@@ -85,7 +85,7 @@ impl<'a> Read<'a> {
 }
 
 /// The value of a key.
-fn get<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
+pub(super) fn get<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
     entries(node).iter().find(|(known, _)| known.text == key).map(|(_, value)| value)
 }
 
@@ -97,7 +97,7 @@ fn entries(node: &Node) -> &[(super::tree::Key, Node)] {
 }
 
 /// Where a key's value stands; where the whole does if it is not there.
-fn place(node: &Node, key: &str) -> Place {
+pub(super) fn place(node: &Node, key: &str) -> Place {
     get(node, key).map_or(Place { width: 1, ..node.at }, |value| value.at)
 }
 

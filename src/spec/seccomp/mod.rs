@@ -15,7 +15,7 @@ use oci_spec::runtime::{Arch, LinuxSeccomp, LinuxSeccompBuilder, LinuxSyscall, L
 
 /// A profile of an engine, parsed once.
 #[derive(Debug)]
-pub(super) struct BuiltIn {
+pub(crate) struct BuiltIn {
     text: &'static str,
     parsed: OnceLock<Option<Profile>>,
 }
