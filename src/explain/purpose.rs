@@ -30,6 +30,7 @@ pub(super) fn of(op: &Op) -> String {
         Op::Symlink { .. } => "A link that programs expect; it is followed inside the root only.".to_owned(),
         Op::Device { bind: true, .. } => "mknod(2) is never allowed in a user namespace: the host's own node is bound in its place.".to_owned(),
         Op::Device { .. } => "A device that harms nobody. That it may be opened the device list says, not this node.".to_owned(),
+        Op::Mount { copy_up: true, fstype, target, attrs, read_only, .. } => format!("{} What the root has at {target} is copied into it first: it hides nothing.", mount(fstype, target, *attrs, *read_only)),
         Op::Mount { fstype, target, attrs, read_only, .. } => mount(fstype, target, *attrs, *read_only),
         Op::Peer(source) => format!("A copy of the host's {source} before anything is private: what the host mounts below it is mounted below the copy too."),
         Op::Bind { from: Base::Peer, propagation, .. } if propagation & libc::MS_SHARED != 0 => "A volume that propagates: what the container mounts below it is mounted on the host too.".to_owned(),

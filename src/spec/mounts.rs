@@ -59,7 +59,7 @@ pub(super) fn all(container: &Container, host: &Host, facts: &Facts) -> Result<V
     let extra: Vec<_> = if container.read_only { facts.read_only_tmpfs } else { &[] }
         .iter()
         .filter(|target| !asked_at(target))
-        .map(|target| mount("tmpfs", "tmpfs", target, ["nosuid", "nodev"].map(str::to_owned)))
+        .map(|target| mount("tmpfs", "tmpfs", target, facts.tmpfs.iter().map(|word| (*word).to_owned())))
         .collect();
     asked.extend(extra);
     // A mount below another one comes after it, as docker sorts them.

@@ -91,6 +91,8 @@ pub enum Op {
         attrs: u64,
         /// The file system itself is read-only too, not only this mount of it.
         read_only: bool,
+        /// What the root has at the target is copied into it before it is mounted there: `tmpcopyup` of runc and crun.
+        copy_up: bool,
     },
     /// A bind mount: open_tree, mount_setattr, move_mount.
     Bind {
