@@ -94,19 +94,12 @@ pub(super) fn of(op: &Op, tree: &mut Tree<'_>, born_with: CapSet) -> Vec<Call> {
             // init/src/setup/mounts.rs mode_to_keep: a tmpfs is as open as the directory that it covers.
             let keeps_mode = fstype == "tmpfs" && tree.has(target) && !options.iter().any(|(name, _)| name == "mode");
             let mut calls = directories(tree.missing(target));
-            if keeps_mode || *copy_up {
-                calls.extend(new(fstype, source, options, false, attrs & !1));
-                if *copy_up {
-                    calls.extend(copied(tree, target));
-                }
-                if keeps_mode {
-                    calls.push(call("fchmodat", ["mount", "\".\"", &format!("the mode of {target}")]));
-                }
-                if attrs & 1 != 0 {
-                    calls.push(attributes(1, false));
-                }
-            } else {
-                calls.extend(new(fstype, source, options, *read_only, *attrs));
+            calls.extend(new(fstype, source, options, *read_only, *attrs));
+            if *copy_up {
+                calls.extend(copied(tree, target));
+            }
+            if keeps_mode {
+                calls.push(call("fchmodat", ["mount", "\".\"", &format!("the mode of {target}")]));
             }
             calls.push(attach(target));
             // Of what is copied there is as much as before.
@@ -149,7 +142,7 @@ pub(super) fn of(op: &Op, tree: &mut Tree<'_>, born_with: CapSet) -> Vec<Call> {
             calls.push(attach(path));
             calls
         }
-        Op::ReadonlyRoot => vec![attributes(1, false)],
+        Op::ReadonlyMount(_) | Op::ReadonlyRoot => vec![attributes(1, false)],
         Op::Rlimit { resource, soft, hard } => {
             let limit = format!("{{rlim_cur={}, rlim_max={}}}", amount(*soft), amount(*hard));
             vec![call("prlimit64", ["0", limit_name(*resource), &limit, "NULL"])]

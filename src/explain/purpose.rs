@@ -52,6 +52,7 @@ pub(super) fn of(op: &Op) -> String {
         },
         Op::ReadonlyPath(path) => format!("{path} is the kernel's and not the container's: a root without a user namespace would change the host's settings there."),
         Op::MaskPath(path) => format!("{path} tells of the host or reaches into it: it is hidden under {}.", if std::path::Path::new(path).is_dir() { "an empty directory" } else { "/dev/null" }),
+        Op::ReadonlyMount(path) => format!("Nothing more is made at {path}, and from here on nobody changes what is there."),
         Op::ReadonlyRoot => "Nothing of the root can be changed or left behind.".to_owned(),
         Op::Rlimit { .. } => "A limit of this process and its children. Raising it again takes CAP_SYS_RESOURCE on the host.".to_owned(),
         Op::Bounding(keep) if *keep == 0 => "No capability can ever be gained again, not by a root and not by a file.".to_owned(),

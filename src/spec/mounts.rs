@@ -52,7 +52,9 @@ pub(super) fn all(container: &Container, host: &Host, facts: &Facts) -> Result<V
             let opposite = word.strip_prefix("no").unwrap_or(word);
             !tmpfs.options.iter().any(|own| own == opposite)
         });
-        let options = kept.map(|word| (*word).to_owned()).chain(tmpfs.options.iter().cloned());
+        let writable = container.altered.writable.contains(&tmpfs.target);
+        let own = tmpfs.options.iter().filter(|word| !(writable && *word == "ro"));
+        let options = kept.map(|word| (*word).to_owned()).chain(own.cloned());
         asked.push(mount("tmpfs", "tmpfs", &tmpfs.target, options));
     }
     let asked_at = |target: &str| asked.iter().any(|mount: &Mount| mount.destination() == Path::new(target));

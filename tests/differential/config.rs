@@ -351,7 +351,7 @@ pub(super) fn config(engine: Kind) -> impl Strategy<Value = Config> {
                     "\"/made:mode=0700\"",
                     "\"/run:ro\"",
                     "\"/var/tmp:exec,uid=1000,suid\"",
-                    "/opt",
+                    "\"/opt:ro\"",
                     "/srv",
                 ],
                 3,

@@ -104,14 +104,13 @@ fn perform(place: &mut Place<'_>, op: &Op) -> Result<()> {
         Op::Device { node, bind } => files::device(place.root()?, node, *bind),
         Op::Mount { fstype, source, target, options, attrs, read_only, copy_up } => {
             let mode = mounts::mode_to_keep(place.root()?, target, fstype, options)?;
-            mounts::new(place.root()?, target, |covered| match (mode, copy_up) {
-                (None, false) => crate::sys::mount::create(fstype, source, options, *read_only, *attrs),
-                _ => mounts::create_filled(fstype, source, options, *attrs, |made| {
-                    if *copy_up {
-                        copy::into_tmpfs(covered, made, target)?;
-                    }
-                    mode.map_or(Ok(()), |mode| path::set_mode(made, ".", mode))
-                }),
+            mounts::new(place.root()?, target, |covered| {
+                let made = crate::sys::mount::create(fstype, source, options, *read_only, *attrs)?;
+                if *copy_up {
+                    copy::into_tmpfs(covered, made.as_fd(), target)?;
+                }
+                // Not by the option: mountinfo says the same as with runc.
+                mode.map_or(Ok(()), |mode| path::set_mode(made.as_fd(), ".", mode)).map(|()| made)
             })
         }
         Op::Bind { from, source, target, recursive, attrs, propagation } => {
@@ -137,6 +136,7 @@ fn perform(place: &mut Place<'_>, op: &Op) -> Result<()> {
         }
         Op::ChdirAsUser(path) if place.kept_out => crate::sys::system::change_directory(path),
         Op::ChdirAsUser(_) => Ok(()),
+        Op::ReadonlyMount(path) => mounts::read_only_mount(place.root()?, path),
         Op::ReadonlyRoot => mounts::read_only_root(place.root()?),
         Op::Sysctl { name, value } => files::sysctl(place.root()?, name, value),
         other => identity::perform(other),

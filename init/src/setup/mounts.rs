@@ -51,20 +51,6 @@ pub(super) fn mode_to_keep(
     covered.map(|covered| Ok(fd::status(covered.as_fd())?.st_mode & 0o7777)).transpose()
 }
 
-/// A new file system that is changed before it is read-only, and not by its options: mountinfo says the same as with runc.
-pub(super) fn create_filled(
-    fstype: &str,
-    source: &str,
-    options: &[(String, Option<String>)],
-    attributes: u64,
-    fill: impl FnOnce(BorrowedFd<'_>) -> Result<()>,
-) -> Result<OwnedFd> {
-    let made = mount::create(fstype, source, options, false, attributes & !mount::RDONLY)?;
-    fill(made.as_fd())?;
-    mount::set_attributes(made.as_fd(), attributes & mount::RDONLY, false)?;
-    Ok(made)
-}
-
 /// The directory that a bind's source starts from, in the view that this process has until it pivots.
 pub(super) fn base(from: Base, fixture: &str) -> &str {
     match from {
@@ -143,6 +129,10 @@ pub(super) fn mask(root: BorrowedFd<'_>, path: &str) -> Result<()> {
         mount::clone_tree(path::find(root, "/dev/null")?.as_fd(), false)?
     };
     mount::attach(cover.as_fd(), found.as_fd())
+}
+
+pub(super) fn read_only_mount(root: BorrowedFd<'_>, path: &str) -> Result<()> {
+    mount::set_attributes(path::find(root, path)?.as_fd(), mount::RDONLY, false)
 }
 
 pub(super) fn read_only_root(root: BorrowedFd<'_>) -> Result<()> {

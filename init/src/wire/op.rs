@@ -129,6 +129,8 @@ pub enum Op {
     /// Hides a path: a file under /dev/null, a directory under an empty read-only tmpfs. A path that does not
     /// exist is passed over, as runc does.
     MaskPath(String),
+    /// Makes a mount read-only in which others were to be made before.
+    ReadonlyMount(String),
     /// Makes the root mount read-only.
     ReadonlyRoot,
     /// setrlimit(2).

@@ -30,6 +30,7 @@ pub(super) fn name(op: &Op) -> String {
         Op::Sysctl { name, .. } => format!("sysctl {name}"),
         Op::ReadonlyPath(path) => format!("read-only {path}"),
         Op::MaskPath(path) => format!("masked {path}"),
+        Op::ReadonlyMount(path) => format!("read-only mount at {path}"),
         Op::ReadonlyRoot => "read-only root".to_owned(),
         Op::Rlimit { resource, .. } => format!("setrlimit(2) {resource}"),
         Op::Bounding(_) => "bounding set".to_owned(),

@@ -155,6 +155,7 @@ fn op(op: Option<&Op>) -> String {
         Some(Op::Sysctl { name, value }) => format!("sysctl {name}={value}"),
         Some(Op::ReadonlyPath(path)) => format!("read-only path {path}"),
         Some(Op::MaskPath(path)) => format!("masked path {path}"),
+        Some(Op::ReadonlyMount(path)) => format!("the read-only mount at {path}"),
         Some(Op::ReadonlyRoot) => "the read-only root".to_owned(),
         Some(Op::Rlimit { soft, hard, resource }) => {
             let amount = |limit: u64| if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() };

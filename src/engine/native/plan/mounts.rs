@@ -6,9 +6,12 @@ use oci_spec::runtime::{Mount, Spec};
 
 use crate::engine::{EngineError, FIXTURE_ROOT, OWN_ROOT, SHARED_MEMORY_ROOT};
 
+/// `MOUNT_ATTR_RDONLY`.
+const RDONLY: u64 = 0x1;
+
 /// `MOUNT_ATTR_*` of mount_setattr(2) by the option words of mount(8).
 const ATTRIBUTES: [(&str, u64); 8] = [
-    ("ro", 0x1),
+    ("ro", RDONLY),
     ("nosuid", 0x2),
     ("nodev", 0x4),
     ("noexec", 0x8),
@@ -80,9 +83,20 @@ pub(super) fn plan(mount: &Mount, gid_map: &[IdMap]) -> Result<Op, EngineError> 
             None => (word.to_owned(), None),
         })
         .collect();
-    let read_only = words.contains(&"ro");
+    // A tmpfs is so at last.
+    let late = late(mount).is_some();
+    let read_only = words.contains(&"ro") && !late;
+    let attrs = if late { attrs & !RDONLY } else { attrs };
     let source = source.unwrap_or_else(|| fstype.clone());
     Ok(Op::Mount { source, fstype, target, options, attrs, read_only, copy_up })
+}
+
+/// What is done to a mount once all others are made, and the working directory: a tmpfs that is to be read-only is then, as runc and crun do
+/// it (rootfs_linux.go finalizeRootfs, linux.c finalize_mounts).
+pub(super) fn late(mount: &Mount) -> Option<Op> {
+    let is_tmpfs = mount.typ().as_deref() == Some("tmpfs");
+    let is_late = is_tmpfs && mount.options().iter().flatten().any(|word| word == "ro");
+    is_late.then(|| Op::ReadonlyMount(mount.destination().to_string_lossy().into_owned()))
 }
 
 /// The options that a mount can have where these groups are mapped.
@@ -117,14 +131,32 @@ pub(super) fn own_dev(spec: &Spec) -> bool {
 mod tests {
     use super::*;
 
-    fn planned(fstype: &str, words: &[&str]) -> Result<Op, EngineError> {
+    fn mount(fstype: &str, words: &[&str]) -> Mount {
         let mut mount = Mount::default();
         mount
             .set_destination("/srv".into())
             .set_typ(Some(fstype.to_owned()))
             .set_source(Some(fstype.into()))
             .set_options(Some(words.iter().map(|word| (*word).to_owned()).collect()));
-        plan(&mount, &[])
+        mount
+    }
+
+    fn planned(fstype: &str, words: &[&str]) -> Result<Op, EngineError> {
+        plan(&mount(fstype, words), &[])
+    }
+
+    /// What is made in it, another mount's place or the working directory, is made before.
+    #[test]
+    fn a_tmpfs_is_read_only_at_last_and_sysfs_at_once() {
+        let attributes = |fstype| match planned(fstype, &["nosuid", "ro"]).expect("planned") {
+            Op::Mount { attrs, read_only, .. } => (attrs, read_only),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(attributes("tmpfs"), (0x2, false));
+        assert_eq!(attributes("sysfs"), (0x3, true));
+        assert_eq!(late(&mount("tmpfs", &["nosuid", "ro"])), Some(Op::ReadonlyMount("/srv".to_owned())));
+        assert_eq!(late(&mount("tmpfs", &["nosuid"])), None);
+        assert_eq!(late(&mount("sysfs", &["ro"])), None);
     }
 
     /// The kernel knows no such option: it is the runtime's.
