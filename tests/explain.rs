@@ -11,7 +11,7 @@ use caplab::capability::Capability;
 use serde_json::Value;
 
 /// Every call that is told; what strace sees of others is plumbing.
-const TOLD: &str = "umask,setgroups,setresgid,setresuid,mount,fsopen,fsconfig,fsmount,move_mount,open_tree,mount_setattr,mkdirat,mknodat,symlinkat,fchmodat,openat2,write,fchdir,pivot_root,umount2,chdir,sethostname,socket,ioctl,prlimit64,prctl,capset,seccomp,execveat,clone3,unshare,bpf";
+const TOLD: &str = "umask,setgroups,setresgid,setresuid,mount,fsopen,fsconfig,fsmount,move_mount,open_tree,mount_setattr,mkdirat,mknodat,symlinkat,fchmodat,fchownat,openat2,write,fchdir,pivot_root,umount2,chdir,sethostname,socket,ioctl,prlimit64,prctl,capset,seccomp,execveat,clone3,unshare,bpf";
 
 fn json(folder: &Path, arguments: &[&str]) -> Value {
     let output =
@@ -106,7 +106,7 @@ fn same(told: &Value, seen: &Seen) -> Result<(), String> {
     Ok(())
 }
 
-const CONTAINERS: [(&str, &str); 8] = [
+const CONTAINERS: [(&str, &str); 9] = [
     ("docker", "{preset: docker}"),
     ("user", "{preset: docker, user: \"6667:6667\", cap_add: [NET_ADMIN], security_opt: [no-new-privileges]}"),
     ("ambient", "{preset: podman, user: \"6667\", cap_add: [NET_RAW, CHOWN], group_add: [\"44\"]}"),
@@ -115,6 +115,7 @@ const CONTAINERS: [(&str, &str); 8] = [
     ("privileged", "{privileged: true, ulimits: {nofile: {soft: 64, hard: 128}}, tmpfs: [\"/mnt/a:size=1m,ro\"]}"),
     ("bare", "{preset: bare, cap_drop: [ALL], hostname: grey, working_dir: /srv}"),
     ("then", "{preset: docker-20.10.13}"),
+    ("copied", "{preset: podman, tmpfs: [\"/etc:ro\", \"/var:mode=0700\", /made], volumes: [\"/srv:/var/lib/srv\"]}"),
 ];
 
 #[test]

@@ -52,7 +52,7 @@ fn hex(bytes: &[u8]) -> String {
 fn layer(files: &[File<'_>]) -> Vec<u8> {
     let mut archive = Builder::new(Vec::new());
     for (path, kind, mode, (uid, gid), content) in files {
-        if *path == "ping" {
+        if path.ends_with("ping") {
             // CAP_NET_RAW in the permitted set, and effective: what `setcap cap_net_raw+ep` writes.
             let value: &[u8] = &[1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
             archive.append_pax_extensions([("SCHILY.xattr.security.capability", value)]).expect("appended");
@@ -245,6 +245,83 @@ steps:
             );
         }
     }
+}
+
+/// What podman has copied into a tmpfs is as it was, but for the capabilities of a file, and each name of one is a file of its own.
+#[test]
+fn what_a_tmpfs_covers_is_copied_with_owners_and_modes() {
+    if !runs() {
+        return;
+    }
+    let mut files = files();
+    files.extend([
+        ("opt", DIR, 0o755, ROOTS, &b""[..]),
+        ("opt/deep", DIR, 0o710, (6667, 42), b""),
+        ("opt/deep/own", FILE, 0o600, (6667, 42), b"own"),
+        ("opt/deep/roots", FILE, 0o600, ROOTS, b"root's"),
+        ("opt/ping", FILE, 0o755, ROOTS, program()),
+        ("opt/su", FILE, 0o4755, ROOTS, program()),
+        ("opt/su-again", EntryType::Link, 0o4755, ROOTS, b"opt/su"),
+        ("opt/su-link", EntryType::Symlink, 0o777, ROOTS, b"su-again"),
+    ]);
+    let scenario = |keys: &str| {
+        format!(
+            "title: t
+container: {{image: image, entrypoint: [], preset: podman, tmpfs: [\"/opt:suid,size=64m\"], {keys}}}
+steps:
+  - run: [/opt/su-link, inspect]
+    as: nonroot
+    expect: allowed
+  - run: [/opt/ping, inspect]
+    as: nonroot
+    expect: allowed
+  - probe: {{open: {{path: /opt/deep/own, mode: write}}}}
+    as: nonroot
+    expect: allowed
+  - probe: {{open: {{path: /opt/deep/roots, mode: read}}}}
+    as: nonroot
+    expect: {{denied: EACCES}}
+  - probe: {{open: {{path: /opt/deep/own, mode: read}}}}
+    as: \"4242\"
+    expect: {{denied: EACCES}}
+  - probe: {{open: {{path: /opt/su, mode: append}}}}
+    as: root
+    expect: allowed
+"
+        )
+    };
+    let maps = if has_ids() { &["", "uidmap: [\"0:100000:65536\"]"][..] } else { &[""] };
+    // Of who may open what below a tmpfs of crun nothing is said (docs/fidelity.md, tmpfs-default-mode).
+    for engine in engines().iter().filter(|engine| **engine != "crun") {
+        for keys in maps {
+            let place = Place::new(&scenario(keys)).image(&json!({}), &files);
+            let result = place.passes(engine);
+            let text = |step: usize| result["steps"][step]["stdout"].as_str().unwrap_or_default().to_owned();
+            let line = |step: usize, name: &str| {
+                let text = text(step);
+                text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
+            };
+            assert_eq!(line(0, "Uid:").split_whitespace().nth(1), Some("0"), "{engine} {keys}: {}", text(0));
+            assert_eq!(line(1, "Uid:").split_whitespace().nth(1), Some("6667"), "{engine} {keys}: {}", text(1));
+            assert_eq!(line(1, "CapEff:"), "0000000000000000", "{engine} {keys}");
+        }
+    }
+}
+
+/// A tmpfs that is too small for it is the container's refusal, and says which file, and what helps.
+#[test]
+fn a_tmpfs_that_is_too_small_for_what_it_covers_is_told() {
+    if !runs() {
+        return;
+    }
+    let scenario = "title: t\ncontainer: {image: image, entrypoint: [], preset: podman, tmpfs: [\"/srv:size=4k\"]}\n\
+        steps: [{inspect: {uid: 0}}]\n";
+    let mut files = files();
+    let large = vec![7; 40_000];
+    files.push(("srv/large", FILE, 0o600, ROOTS, &large));
+    let said = Place::new(scenario).image(&json!({}), &files).run("native").to_string();
+    let words = "write: tmpfs on /srv: ENOSPC (No space left on device) [/srv/large]; podman has what a tmpfs covers copied into it";
+    assert!(said.contains(words), "{said}");
 }
 
 #[test]

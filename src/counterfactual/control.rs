@@ -79,7 +79,7 @@ pub fn change_of(control: &Control, scene: &Scene) -> Result<Change, String> {
             let read_only = mount.options().iter().flatten().any(|word| word == "ro");
             let own = container.volumes.iter().any(|volume| volume.target == *target);
             if !own && (!read_only || mount.typ().as_deref() == Some("bind")) {
-                return Err(format!("{target} is no read-only mount of the preset's, and no volume"));
+                return Err(format!("{target} is no read-only mount, and no volume"));
             }
             toggle(read_only)
         }

@@ -8,7 +8,7 @@ use std::{fmt, path::Path};
 use caplab_init::wire::{Base, Container, IdMap, LimitGroup, Op, Program};
 use nix::libc;
 
-use super::tree::{Tree, above};
+use super::tree::{Made, Tree, above};
 use crate::{
     capability::{CapSet, Capability},
     engine::limit_name,
@@ -58,7 +58,7 @@ pub(super) fn of(op: &Op, tree: &mut Tree<'_>, born_with: CapSet) -> Vec<Call> {
         Op::Dir { path, mode } => {
             let mut calls = directories(tree.missing(above(path)));
             let there = tree.has(path);
-            tree.make(path);
+            tree.make(path, Made::Directory(*mode));
             calls.push(call("mkdirat", ["root", &text(path), &format!("0{mode:o}")]));
             if there || mode & !0o1777 != 0 {
                 calls.push(mode_of(path, *mode));
@@ -67,45 +67,45 @@ pub(super) fn of(op: &Op, tree: &mut Tree<'_>, born_with: CapSet) -> Vec<Call> {
         }
         Op::File { path, mode, content } => {
             let mut calls = directories(tree.missing(above(path)));
-            tree.make(path);
+            tree.make(path, Made::File(*mode, content.len()));
             calls.push(call("openat2", ["root", &text(path), "O_WRONLY|O_CREAT|O_TRUNC|O_NOFOLLOW", "0600"]));
-            if !content.is_empty() {
-                calls.push(call("write", ["file", &format!("{} bytes", content.len())]));
-            }
+            calls.extend(written(content.len()));
             calls.push(mode_of(path, *mode));
             calls
         }
         Op::Symlink { path, target } => {
             let mut calls = directories(tree.missing(above(path)));
-            tree.make(path);
+            tree.make(path, Made::Link(target.clone()));
             calls.push(call("symlinkat", [&text(target), "root", &text(path)]));
             calls
         }
         Op::Device { node, bind: true } => bind(tree, (Base::Host, &node.path), &node.path, false, (0, 0)),
         Op::Device { node, bind: false } => {
             let mut calls = directories(tree.missing(above(&node.path)));
-            tree.make(&node.path);
+            tree.make(&node.path, Made::Unknown);
             let mode = format!("{}|0{:o}", if node.block { "S_IFBLK" } else { "S_IFCHR" }, node.mode);
             let device = format!("makedev(0x{:x}, 0x{:x})", node.major, node.minor);
             calls.push(call("mknodat", ["root", &text(&node.path), &mode, &device]));
+            calls.push(owner_of("root", &node.path, &node.uid.to_string(), &node.gid.to_string()));
             calls.push(mode_of(&node.path, node.mode));
             calls
         }
-        Op::Mount { fstype, source, target, options, attrs, read_only } => {
+        Op::Mount { fstype, source, target, options, attrs, read_only, copy_up } => {
             // init/src/setup/mounts.rs mode_to_keep: a tmpfs is as open as the directory that it covers.
             let keeps_mode = fstype == "tmpfs" && tree.has(target) && !options.iter().any(|(name, _)| name == "mode");
             let mut calls = directories(tree.missing(target));
+            calls.extend(new(fstype, source, options, *read_only, *attrs));
+            if *copy_up {
+                calls.extend(copied(tree, target));
+            }
             if keeps_mode {
-                calls.extend(new(fstype, source, options, false, attrs & !1));
                 calls.push(call("fchmodat", ["mount", "\".\"", &format!("the mode of {target}")]));
-                if attrs & 1 != 0 {
-                    calls.push(attributes(1, false));
-                }
-            } else {
-                calls.extend(new(fstype, source, options, *read_only, *attrs));
             }
             calls.push(attach(target));
-            tree.mount(target, fstype != "tmpfs");
+            // Of what is copied there is as much as before.
+            if !copy_up {
+                tree.mount(target, fstype != "tmpfs");
+            }
             calls
         }
         Op::Peer(source) => vec![clone_tree(&format!("fixture host{source}"), true)],
@@ -142,7 +142,7 @@ pub(super) fn of(op: &Op, tree: &mut Tree<'_>, born_with: CapSet) -> Vec<Call> {
             calls.push(attach(path));
             calls
         }
-        Op::ReadonlyRoot => vec![attributes(1, false)],
+        Op::ReadonlyMount(_) | Op::ReadonlyRoot => vec![attributes(1, false)],
         Op::Rlimit { resource, soft, hard } => {
             let limit = format!("{{rlim_cur={}, rlim_max={}}}", amount(*soft), amount(*hard));
             vec![call("prlimit64", ["0", limit_name(*resource), &limit, "NULL"])]
@@ -304,6 +304,45 @@ fn mode_of(path: &str, mode: u32) -> Call {
     call("fchmodat", ["root", &text(path), &format!("0{mode:o}")])
 }
 
+fn owner_of(whose: &str, path: &str, uid: &str, gid: &str) -> Call {
+    call("fchownat", [whose, &text(path), uid, gid, "AT_SYMLINK_NOFOLLOW"])
+}
+
+fn written(bytes: usize) -> Option<Call> {
+    (bytes > 0).then(|| call("write", ["file", &format!("{bytes} bytes")]))
+}
+
+/// What a tmpfs covers, into it (init/src/setup/copy.rs).
+fn copied(tree: &Tree<'_>, target: &str) -> Vec<Call> {
+    let flags = "O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW";
+    let Some(below) = tree.below(target) else {
+        return vec![
+            call("mkdirat", ["mount", &format!("each directory below {target}"), "0700"]),
+            call("openat2", ["mount", "each file", flags, "0600"]),
+            call("symlinkat", ["what each link says", "mount", "each link"]),
+            call("fchownat", ["mount", "each of them", "its owner", "its group", "AT_SYMLINK_NOFOLLOW"]),
+            call("fchmodat", ["mount", "each of them", "its mode"]),
+        ];
+    };
+    let one = |(path, what): (&str, &Made)| {
+        let (mut calls, mode) = match what {
+            Made::Directory(mode) => (vec![call("mkdirat", ["mount", &text(path), "0700"])], Some(mode)),
+            Made::File(mode, bytes) => {
+                let mut calls = vec![call("openat2", ["mount", &text(path), flags, "0600"])];
+                calls.extend(written(*bytes));
+                (calls, Some(mode))
+            }
+            Made::Link(says) => (vec![call("symlinkat", [&text(says), "mount", &text(path)])], None),
+            Made::Unknown => (Vec::new(), None),
+        };
+        // Nothing but an image has anything that is not root's.
+        calls.push(owner_of("mount", path, "0", "0"));
+        calls.extend(mode.map(|mode| call("fchmodat", ["mount", &text(path), &format!("0{mode:o}")])));
+        calls
+    };
+    below.into_iter().flat_map(one).collect()
+}
+
 /// A new file system that is nowhere yet.
 fn new(fstype: &str, source: &str, options: &[(String, Option<String>)], read_only: bool, attrs: u64) -> Vec<Call> {
     let mut calls = vec![
@@ -375,7 +414,7 @@ fn bind(
         tree.mount(target, true);
     } else if !tree.has(target) {
         calls.extend(directories(tree.missing(above(target))));
-        tree.make(target);
+        tree.make(target, Made::Unknown);
         calls.push(call("openat2", ["root", &text(target), "O_WRONLY|O_CREAT|O_EXCL", "0644"]));
     }
     calls.push(attach(target));

@@ -24,7 +24,7 @@ use crate::{
     scenario::model::Case,
     spec::{self, Unresolvable},
 };
-use tree::Tree;
+use tree::{Made, Tree};
 
 /// Why there is no story.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +111,10 @@ fn operations(job: &Job, container: &WireContainer, machine: &Machine) -> Vec<Op
         if let Op::Image { .. } = op {
             let image =
                 job.containers.iter().find(|one| one.name == container.name).and_then(|one| one.root.image.as_ref());
-            image.into_iter().flat_map(|image| image.tree.iter()).for_each(|(path, _)| tree.make(&format!("/{path}")));
+            image
+                .into_iter()
+                .flat_map(|image| image.tree.iter())
+                .for_each(|(path, _)| tree.make(&format!("/{path}"), Made::Unknown));
         }
         let calls = call::of(op, tree, born_with);
         let purpose = if calls.is_empty() { purpose::needless(op) } else { purpose::of(op) };

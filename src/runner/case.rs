@@ -150,8 +150,7 @@ pub fn run(
         containers: Vec::new(),
         steps: Vec::new(),
     };
-    let known = || fidelity::known(context.engine, case).filter(|_| !context.with_differences);
-    let picture = match unfit(context.engine, &context.machine, case).or_else(known) {
+    let picture = match unfit(context.engine, &context.machine, case).or_else(|| known(context, case)) {
         Some(skip) => {
             result.verdict = Verdict::Skip(skip);
             None
@@ -166,6 +165,11 @@ pub fn run(
     };
     result.duration = started.elapsed();
     (result, picture)
+}
+
+/// Why a case says nothing about this engine, where its known differences are not what is looked for.
+fn known(context: &Context, case: &Case) -> Option<Skip> {
+    fidelity::known(context.engine, case).filter(|_| !context.with_differences)
 }
 
 /// Why a case is not run by this engine on this machine; `None` where it is.
@@ -189,6 +193,11 @@ fn judge(
 ) -> Result<Option<String>, EngineError> {
     let prepared = build::prepared(case, &context.machine)?;
     let case = prepared.as_ref();
+    // Some differences are about what an image holds.
+    if let Some(skip) = known(context, case) {
+        result.verdict = Verdict::Skip(skip);
+        return Ok(None);
+    }
     let job = match spec::job(case, &context.machine, context.timeout) {
         Ok(job) => job,
         Err(error) => {

@@ -6,6 +6,7 @@ use caplab_init::wire::{IdMap, Probe};
 
 use crate::{
     engine::{ContainerJob, ContainerState, Facts, Job, Kind, Observation, StepJobKind},
+    image,
     observe::{Namespace, ProcessFacts},
     result::Skip,
     scenario::{
@@ -118,12 +119,14 @@ const KNOWN: [Difference; 15] = [
         }),
     },
     Difference {
-        name: "tmpfs-copy-up",
-        engines: &[Kind::Podman],
-        reason: "podman copies what an image has at the place of a tmpfs into it (tmpcopyup), natively it is hidden",
+        name: "tmpfs-copied-mode",
+        engines: &[Kind::Runc, Kind::Podman],
+        reason: "runc before 1.1.10 copies a directory into a tmpfs (tmpcopyup) with what its umask leaves of the mode",
         remedy: Remedy::Skip(|case| {
-            let podmans = case.containers.iter().filter(|one| one.preset == Preset::Podman && one.image.is_some());
-            podmans.into_iter().any(|one| one.read_only || !one.tmpfs.is_empty())
+            case.steps.iter().any(|step| {
+                let container = &case.containers[step.within];
+                copied_open(container).iter().any(|place| sees_mode(step, container, place))
+            })
         }),
     },
     Difference {
@@ -199,15 +202,43 @@ fn has_other_shell(build: &Build) -> bool {
     behind.into_iter().any(is_line)
 }
 
+/// The umask that runc is started with, here and by podman.
+const UMASK: u32 = 0o022;
+
+/// Where podman lays a tmpfs into a read-only root.
+fn kept_writable(container: &Container) -> &'static [&'static str] {
+    match (container.preset, container.read_only) {
+        (Preset::Podman, true) => &["/run", "/tmp", "/var/tmp"],
+        _ => &[],
+    }
+}
+
+/// The places at which a container has a tmpfs with what it covers in it: podman's.
+fn copying(container: &Container) -> impl Iterator<Item = &str> {
+    let asked = container.tmpfs.iter().map(|one| one.target.as_str()).filter(|_| container.preset == Preset::Podman);
+    asked.chain(kept_writable(container).iter().copied())
+}
+
+/// Directories that are copied there and whose mode mkdir(2) does not give: of caplab's own roots everybody's, of an image, once it has been
+/// made, those that it has.
+fn copied_open(container: &Container) -> Vec<String> {
+    let is_open = |body: &image::Body| body.kind == image::Kind::Dir && body.mode & (UMASK | 0o6000) != 0;
+    let found: Vec<String> = match &container.image {
+        None => ["/tmp", "/var/tmp"].map(str::to_owned).into(),
+        Some(image) => {
+            let all = image.made.iter().flat_map(|image| image.tree.iter());
+            all.filter(|(_, body)| is_open(body)).map(|(path, _)| format!("/{path}")).collect()
+        }
+    };
+    let is_copied = |path: &String| copying(container).any(|place| path != place && Path::new(path).starts_with(place));
+    found.into_iter().filter(is_copied).collect()
+}
+
 /// The places at which a container has a tmpfs whose mode nobody says, and covers a directory that may not be everybody's: of caplab's own
 /// roots /tmp and /var/tmp are.
 fn opened(container: &Container) -> Vec<&str> {
-    let by_engine: &[&str] = match (container.preset, container.read_only) {
-        (Preset::Podman, true) => &["/run", "/tmp", "/var/tmp"],
-        _ => &[],
-    };
     let asked = container.tmpfs.iter().filter(|one| !one.options.iter().any(|word| word.starts_with("mode=")));
-    let all = asked.map(|one| one.target.as_str()).chain(by_engine.iter().copied());
+    let all = asked.map(|one| one.target.as_str()).chain(kept_writable(container).iter().copied());
     all.filter(|place| container.image.is_some() || !["/tmp", "/var/tmp"].contains(place)).collect()
 }
 
@@ -287,5 +318,30 @@ pub(super) fn tell(engine: Kind, job: &Job, seen: &mut Observation) {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario;
+
+    #[test]
+    fn a_directory_that_is_copied_without_its_mode_counts_where_it_is_seen() {
+        let said = |preset: &str, tmpfs: &str, step: &str| {
+            let text = format!(
+                "title: A claim\ncontainer: {{preset: {preset}, tmpfs: [{tmpfs}]}}\nsteps:\n  - {step}\n    as: \"1000\"\n    \
+                 expect: allowed\n"
+            );
+            let scenario = scenario::load("test", Path::new("test.yaml"), &text).expect("valid");
+            known(Kind::Runc, &scenario.cases[0]).map(|skip| skip.reason)
+        };
+        let (makes, reads) =
+            ("probe: {open: {path: /var/tmp/new, mode: create}}", "probe: {open: {path: /var/lib, mode: read}}");
+        assert!(said("podman", "/var", makes).is_some_and(|reason| reason.contains("(tmpfs-copied-mode)")));
+        // Another tmpfs's own mode is that of what it covers, what is not looked at is no difference, and docker copies nothing.
+        assert_eq!(said("podman", "/var/tmp", makes), None);
+        assert_eq!(said("podman", "/var", reads), None);
+        assert_eq!(said("docker", "/var", makes), None);
     }
 }

@@ -219,7 +219,7 @@ pub struct Altered {
     pub masked: Vec<String>,
     /// Paths beyond the preset's lists that are read-only.
     pub readonly: Vec<String>,
-    /// Targets of the preset's own mounts that are writable where the preset has them read-only.
+    /// Targets of the preset's own mounts, and of a tmpfs, that are writable where they were read-only.
     pub writable: Vec<String>,
     /// Supplementary groups that no process has, whatever gives them.
     pub without_groups: Vec<u32>,

@@ -1,5 +1,7 @@
 //! A picture as facts, one a row: what each line is about, and what it says.
 
+use std::collections::HashMap;
+
 /// Names of capability sets, which a picture writes in one line where they hold the same.
 const SETS: [&str; 5] = ["inheritable", "permitted", "effective", "bounding", "ambient"];
 
@@ -57,11 +59,12 @@ pub(super) fn lines(picture: &str) -> Vec<Line> {
 #[must_use]
 pub fn rows(picture: &str) -> Vec<(String, String)> {
     let mut rows: Vec<_> = lines(picture).into_iter().map(|line| (line.about.join(": "), line.value)).collect();
-    // A target may be mounted on twice: the second time it is another fact.
-    for at in 1..rows.len() {
-        let times = rows[..at].iter().filter(|(what, _)| *what == rows[at].0).count();
-        if times > 0 {
-            rows[at].0 = format!("{} ({})", rows[at].0, times + 1);
+    // A target may be mounted on twice, and a text has several lines: each time it is another fact.
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for (what, _) in &mut rows {
+        let time = times.entry(what.clone()).and_modify(|time| *time += 1).or_insert(1);
+        if *time > 1 {
+            what.push_str(&format!(" ({time})"));
         }
     }
     rows
@@ -75,7 +78,8 @@ mod tests {
     fn every_line_is_a_row() {
         let picture = "containers:\n  box:\n    uid: 0, gid: 0, groups: [0, 4]\n    inheritable, ambient: none\n    seccomp: filter\n    mounts:\n      / rw\n      \
                        /mnt fixture:/etc ro\n      /mnt tmpfs rw\n    masked: /a /b\n  broken:\n    refused(create)\nsteps:\n  \
-                       1 in box, echo a: b: allowed\n    because of user\n  2 in box, inspect: observed\n    uid: 0\n";
+                       1 in box, echo a: b: allowed\n    because of user\n  2 in box, inspect: observed\n    uid: 0\n  \
+                       3 in box, ls: allowed\n    stdout:\n      | a\n      | b\n      | c\n";
         let wanted = [
             ("box: ids", "uid: 0, gid: 0, groups: [0, 4]"),
             ("box: inheritable", "none"),
@@ -90,6 +94,10 @@ mod tests {
             ("1 in box, echo a: b: because", "of user"),
             ("2 in box, inspect", "observed"),
             ("2 in box, inspect: uid", "0"),
+            ("3 in box, ls", "allowed"),
+            ("3 in box, ls: stdout: |", "a"),
+            ("3 in box, ls: stdout: | (2)", "b"),
+            ("3 in box, ls: stdout: | (3)", "c"),
         ];
         assert_eq!(rows(picture), wanted.map(|(what, value)| (what.to_owned(), value.to_owned())));
     }

@@ -52,14 +52,16 @@ pub(super) fn all(container: &Container, host: &Host, facts: &Facts) -> Result<V
             let opposite = word.strip_prefix("no").unwrap_or(word);
             !tmpfs.options.iter().any(|own| own == opposite)
         });
-        let options = kept.map(|word| (*word).to_owned()).chain(tmpfs.options.iter().cloned());
+        let writable = container.altered.writable.contains(&tmpfs.target);
+        let own = tmpfs.options.iter().filter(|word| !(writable && *word == "ro"));
+        let options = kept.map(|word| (*word).to_owned()).chain(own.cloned());
         asked.push(mount("tmpfs", "tmpfs", &tmpfs.target, options));
     }
     let asked_at = |target: &str| asked.iter().any(|mount: &Mount| mount.destination() == Path::new(target));
     let extra: Vec<_> = if container.read_only { facts.read_only_tmpfs } else { &[] }
         .iter()
         .filter(|target| !asked_at(target))
-        .map(|target| mount("tmpfs", "tmpfs", target, ["nosuid", "nodev"].map(str::to_owned)))
+        .map(|target| mount("tmpfs", "tmpfs", target, facts.tmpfs.iter().map(|word| (*word).to_owned())))
         .collect();
     asked.extend(extra);
     // A mount below another one comes after it, as docker sorts them.

@@ -127,6 +127,26 @@ fn mounts_are_in_the_recorded_order() {
     assert_eq!(targets("volumes: [\"/etc:/mnt/a/b\", \"/srv:/mnt\"]")[6..], ["/mnt", "/mnt/a/b"]);
 }
 
+/// podman 4.3.1, pkg/util/mountOpts.go and pkg/specgenutil/volumes.go.
+#[test]
+fn podman_has_what_a_tmpfs_covers_copied() {
+    let options = |keys: &str, target: &str| -> Vec<String> {
+        let mounts = container(keys).spec.mounts().clone().unwrap_or_default();
+        let found = mounts.into_iter().find(|mount| mount.destination() == Path::new(target)).expect("a mount");
+        found.options().clone().unwrap_or_default()
+    };
+    let asked = "tmpfs: [\"/srv:size=1m,exec\"], read_only: true";
+    let podman = format!("preset: podman, {asked}");
+    assert_eq!(options(&podman, "/srv"), ["nosuid", "nodev", "tmpcopyup", "size=1m", "exec"]);
+    assert_eq!(options(&podman, "/run"), ["nosuid", "nodev", "tmpcopyup"]);
+    for preset in ["docker", "kubernetes", "bare"] {
+        let options = options(&format!("preset: {preset}, {asked}"), "/srv");
+        assert!(!options.contains(&"tmpcopyup".to_owned()), "{preset}: {options:?}");
+    }
+    // /dev and /dev/shm are the engine's own.
+    assert!(!options("preset: podman", "/dev/shm").contains(&"tmpcopyup".to_owned()));
+}
+
 #[test]
 fn a_privileged_container_has_no_covers() {
     let covers = |keys: &str| {

@@ -18,7 +18,7 @@ pub(super) struct Config {
 }
 
 /// The whole catalogue of docs/probes.md.
-const PROBES: [&str; 53] = [
+const PROBES: [&str; 57] = [
     "{open: {path: /etc/passwd, mode: append}}",
     "{open: {path: /etc/created, mode: create}}",
     "{open: {path: /tmp/created, mode: create}}",
@@ -28,6 +28,10 @@ const PROBES: [&str; 53] = [
     "{open: {path: /mnt/shadow, mode: read}}",
     "{open: {path: /mnt/shadow, mode: append}}",
     "{open: {path: /mnt/srv/report, mode: write}}",
+    "{open: {path: /opt/own, mode: read}}",
+    "{open: {path: /opt/own, mode: append}}",
+    "{open: {path: /srv/app/data, mode: read}}",
+    "{open: {path: /srv/app/created, mode: create}}",
     "{connect: /mnt/srv/engine.sock}",
     "{open: {path: /proc/kcore, mode: read}}",
     "{open: {path: /proc/sysrq-trigger, mode: write}}",
@@ -111,6 +115,7 @@ const BESIDE: [&str; 9] = [
 /// What no fact has: shown by programs, where there are any. In one step, for each takes an `exec` of its own.
 const SHOWN: &str = "env | sort; umask; pwd; id; \
     stat -c '%n %F %a %u:%g %t:%T' /dev /dev/* /dev/shm /tmp /run /scratch /var/tmp 2>/dev/null; \
+    find /opt /srv -printf '%p %y %m %U:%G %l\\n' 2>/dev/null; find /opt /srv -type f -exec cksum {} + 2>/dev/null; \
     cd /proc/sys; grep -H . net/ipv4/ping_group_range net/ipv4/ip_unprivileged_port_start kernel/msgmax fs/mqueue/msg_max";
 
 /// Of a cgroup namespace of its own: that every group of the process is its root. In the host's each engine has a place of its own.
@@ -299,7 +304,10 @@ const IMAGES: [(&str, &str); 4] = [
         "{dockerfile_inline: \"FROM toolbox\\nENV LANG=image PATH=/opt:/bin\\nWORKDIR /srv/app\\nUSER 1000:2000\\n\"}",
     ),
     ("build", "{context: ., dockerfile_inline: \"FROM tree\\nCOPY --chown=1000:2000 own /opt/own\\nUSER app\\n\"}"),
-    ("build", "{dockerfile_inline: \"FROM host\\nRUN useradd -u 6667 six\\nUSER six\\n\"}"),
+    (
+        "build",
+        "{dockerfile_inline: \"FROM host\\nRUN useradd -u 6667 six && mkdir /srv/six && cp /bin/id /srv/six/id && chown -R six /srv/six && chmod 4755 /srv/six/id && ln -s id /srv/six/who\\nUSER six\\n\"}",
+    ),
 ];
 
 pub(super) fn config(engine: Kind) -> impl Strategy<Value = Config> {
@@ -343,6 +351,8 @@ pub(super) fn config(engine: Kind) -> impl Strategy<Value = Config> {
                     "\"/made:mode=0700\"",
                     "\"/run:ro\"",
                     "\"/var/tmp:exec,uid=1000,suid\"",
+                    "\"/opt:ro\"",
+                    "/srv",
                 ],
                 3,
             ),

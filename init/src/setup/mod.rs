@@ -1,5 +1,6 @@
 //! The interpreter of a setup: an ordered list of operations, each a handful of system calls.
 
+mod copy;
 mod files;
 mod identity;
 pub(crate) mod image;
@@ -101,11 +102,15 @@ fn perform(place: &mut Place<'_>, op: &Op) -> Result<()> {
         Op::File { path, mode, content } => files::file(place.root()?, path, *mode, content),
         Op::Symlink { path, target } => files::symlink(place.root()?, path, target),
         Op::Device { node, bind } => files::device(place.root()?, node, *bind),
-        Op::Mount { fstype, source, target, options, attrs, read_only } => {
+        Op::Mount { fstype, source, target, options, attrs, read_only, copy_up } => {
             let mode = mounts::mode_to_keep(place.root()?, target, fstype, options)?;
-            mounts::new(place.root()?, target, || match mode {
-                Some(mode) => mounts::create_with_mode(fstype, source, options, *attrs, mode),
-                None => crate::sys::mount::create(fstype, source, options, *read_only, *attrs),
+            mounts::new(place.root()?, target, |covered| {
+                let made = crate::sys::mount::create(fstype, source, options, *read_only, *attrs)?;
+                if *copy_up {
+                    copy::into_tmpfs(covered, made.as_fd(), target)?;
+                }
+                // Not by the option: mountinfo says the same as with runc.
+                mode.map_or(Ok(()), |mode| path::set_mode(made.as_fd(), ".", mode)).map(|()| made)
             })
         }
         Op::Bind { from, source, target, recursive, attrs, propagation } => {
@@ -131,6 +136,7 @@ fn perform(place: &mut Place<'_>, op: &Op) -> Result<()> {
         }
         Op::ChdirAsUser(path) if place.kept_out => crate::sys::system::change_directory(path),
         Op::ChdirAsUser(_) => Ok(()),
+        Op::ReadonlyMount(path) => mounts::read_only_mount(place.root()?, path),
         Op::ReadonlyRoot => mounts::read_only_root(place.root()?),
         Op::Sysctl { name, value } => files::sysctl(place.root()?, name, value),
         other => identity::perform(other),

@@ -25,10 +25,14 @@ pub(super) fn root(at: &str) -> Result<OwnedFd> {
     Ok(root)
 }
 
-/// Attaches a new file system to a directory that is made where missing.
-pub(super) fn new(root: BorrowedFd<'_>, target: &str, create: impl FnOnce() -> Result<OwnedFd>) -> Result<()> {
+/// Attaches a new file system to a directory that is made where missing; whoever creates it is given that one.
+pub(super) fn new(
+    root: BorrowedFd<'_>,
+    target: &str,
+    create: impl FnOnce(BorrowedFd<'_>) -> Result<OwnedFd>,
+) -> Result<()> {
     let target = path::make_directories(root, target)?;
-    mount::attach(create()?.as_fd(), target.as_fd())
+    mount::attach(create(target.as_fd())?.as_fd(), target.as_fd())
 }
 
 /// The mode that a file system must have in the place of its own. A tmpfs of which nobody says the mode would be everybody's (1777);
@@ -45,21 +49,6 @@ pub(super) fn mode_to_keep(
     }
     let covered = existing(root, target)?;
     covered.map(|covered| Ok(fd::status(covered.as_fd())?.st_mode & 0o7777)).transpose()
-}
-
-/// A new file system whose root has this mode. It is changed before it is read-only, and not by the option: mountinfo says the same
-/// as with runc.
-pub(super) fn create_with_mode(
-    fstype: &str,
-    source: &str,
-    options: &[(String, Option<String>)],
-    attributes: u64,
-    mode: u32,
-) -> Result<OwnedFd> {
-    let made = mount::create(fstype, source, options, false, attributes & !mount::RDONLY)?;
-    path::set_mode(made.as_fd(), ".", mode)?;
-    mount::set_attributes(made.as_fd(), attributes & mount::RDONLY, false)?;
-    Ok(made)
 }
 
 /// The directory that a bind's source starts from, in the view that this process has until it pivots.
@@ -140,6 +129,10 @@ pub(super) fn mask(root: BorrowedFd<'_>, path: &str) -> Result<()> {
         mount::clone_tree(path::find(root, "/dev/null")?.as_fd(), false)?
     };
     mount::attach(cover.as_fd(), found.as_fd())
+}
+
+pub(super) fn read_only_mount(root: BorrowedFd<'_>, path: &str) -> Result<()> {
+    mount::set_attributes(path::find(root, path)?.as_fd(), mount::RDONLY, false)
 }
 
 pub(super) fn read_only_root(root: BorrowedFd<'_>) -> Result<()> {

@@ -35,6 +35,11 @@ pub(crate) fn open_plain(root: BorrowedFd<'_>, path: &str, flags: i32) -> Result
     open_how(root, path, flags, 0, resolve)
 }
 
+/// Opens what lies below a directory, on whatever mount, where no part of the path is a link.
+pub(crate) fn open_below(directory: BorrowedFd<'_>, path: &str, flags: i32) -> Result<OwnedFd> {
+    open_how(directory, path, flags, 0, libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS)
+}
+
 /// A handle on what is there (O_PATH), links followed inside the root.
 pub(crate) fn find(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
     open_in(root, path, libc::O_PATH, 0)
@@ -123,13 +128,14 @@ pub(crate) fn make_symlink(parent: BorrowedFd<'_>, name: &str, target: &str) -> 
 
 /// mknodat(2) of a device, with the type and the permission bits of `mode`.
 pub(crate) fn make_device(parent: BorrowedFd<'_>, name: &str, mode: u32, major: u32, minor: u32) -> Result<()> {
+    make_node(parent, name, mode, libc::makedev(major, minor))
+}
+
+/// The same with both numbers in one, as stat(2) has them; they mean nothing for a FIFO and a socket.
+pub(crate) fn make_node(parent: BorrowedFd<'_>, name: &str, mode: u32, device: u64) -> Result<()> {
     let name = c_string("mknodat", name)?;
     // SAFETY: the kernel reads the string up to its NUL; it lives through the call.
-    check("mknodat", unsafe {
-        let device = libc::makedev(major, minor);
-        syscall!(Sysno::mknodat, parent.number(), name.as_ptr(), mode, device)
-    })
-    .map(drop)
+    check("mknodat", unsafe { syscall!(Sysno::mknodat, parent.number(), name.as_ptr(), mode, device) }).map(drop)
 }
 
 /// fchmodat(2).

@@ -91,6 +91,8 @@ pub enum Op {
         attrs: u64,
         /// The file system itself is read-only too, not only this mount of it.
         read_only: bool,
+        /// What the root has at the target is copied into it before it is mounted there: `tmpcopyup` of runc and crun.
+        copy_up: bool,
     },
     /// A bind mount: open_tree, mount_setattr, move_mount.
     Bind {
@@ -127,6 +129,8 @@ pub enum Op {
     /// Hides a path: a file under /dev/null, a directory under an empty read-only tmpfs. A path that does not
     /// exist is passed over, as runc does.
     MaskPath(String),
+    /// Makes a mount read-only in which others were to be made before.
+    ReadonlyMount(String),
     /// Makes the root mount read-only.
     ReadonlyRoot,
     /// setrlimit(2).

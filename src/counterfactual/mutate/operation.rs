@@ -30,6 +30,7 @@ pub(super) fn name(op: &Op) -> String {
         Op::Sysctl { name, .. } => format!("sysctl {name}"),
         Op::ReadonlyPath(path) => format!("read-only {path}"),
         Op::MaskPath(path) => format!("masked {path}"),
+        Op::ReadonlyMount(path) => format!("read-only mount at {path}"),
         Op::ReadonlyRoot => "read-only root".to_owned(),
         Op::Rlimit { resource, .. } => format!("setrlimit(2) {resource}"),
         Op::Bounding(_) => "bounding set".to_owned(),
@@ -72,14 +73,14 @@ pub(super) fn mutants(op: &Op) -> Vec<(String, Option<Op>)> {
                 Op::File { path: path.clone(), content: content.clone(), mode: mode | 0o666 },
             );
         }
-        Op::Mount { fstype, source, target, options, attrs, read_only } => {
+        Op::Mount { fstype, source, target, options, attrs, read_only, copy_up } => {
             for (attr, word) in PROTECTING.iter().filter(|(attr, _)| attrs & attr != 0) {
                 let read_only = *read_only && *word != "ro";
                 let (fstype, source, target, options) =
                     (fstype.clone(), source.clone(), target.clone(), options.clone());
                 weaker(
                     &format!("without {word}"),
-                    Op::Mount { fstype, source, target, options, attrs: attrs & !attr, read_only },
+                    Op::Mount { fstype, source, target, options, attrs: attrs & !attr, read_only, copy_up: *copy_up },
                 );
             }
         }

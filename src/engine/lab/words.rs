@@ -16,7 +16,7 @@ pub(super) fn container(case: &Case, container: &Container, refusal: &Refusal) -
         Phase::Exec => program(&container.init.program),
         _ => "the helper's own work".to_owned(),
     };
-    sentence(&object, refusal, cause(&refusal.phase, container_op(container, refusal), refusal.errno))
+    sentence(&object, refusal, cause(refusal, container_op(container, refusal)))
 }
 
 /// The containers whose namespaces of these `CLONE_NEW*` flags a container shares.
@@ -52,7 +52,7 @@ pub(super) fn step(case: &Case, index: usize, refusal: &Refusal) -> String {
         Phase::Enter => ("entering the container".to_owned(), None),
         _ => ("the helper's own work".to_owned(), None),
     };
-    sentence(&object, refusal, cause(&refusal.phase, op, refusal.errno))
+    sentence(&object, refusal, cause(refusal, op))
 }
 
 /// Of a root that could not be read.
@@ -155,6 +155,7 @@ fn op(op: Option<&Op>) -> String {
         Some(Op::Sysctl { name, value }) => format!("sysctl {name}={value}"),
         Some(Op::ReadonlyPath(path)) => format!("read-only path {path}"),
         Some(Op::MaskPath(path)) => format!("masked path {path}"),
+        Some(Op::ReadonlyMount(path)) => format!("the read-only mount at {path}"),
         Some(Op::ReadonlyRoot) => "the read-only root".to_owned(),
         Some(Op::Rlimit { soft, hard, resource }) => {
             let amount = |limit: u64| if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() };
@@ -190,9 +191,14 @@ fn program(program: &caplab_init::wire::Program) -> String {
 }
 
 /// The likely cause and the remedy.
-fn cause(phase: &Phase, op: Option<&Op>, errno: i32) -> Option<&'static str> {
+fn cause(refusal: &Refusal, op: Option<&Op>) -> Option<&'static str> {
     use nix::libc::{EACCES, EAGAIN, EBUSY, EINVAL, ENODEV, ENOENT, ENOSPC, ENOSYS, EPERM, EROFS, ESRCH, ETIMEDOUT};
-    Some(match (phase, op, errno) {
+    if let Some(Op::Mount { copy_up: true, .. }) = op
+        && let Some(cause) = uncopied(refusal)
+    {
+        return Some(cause);
+    }
+    Some(match (&refusal.phase, op, refusal.errno) {
         (Phase::Join, _, _) => "that container was refused or has ended; one without `command` waits",
         (Phase::Clone, _, EPERM) => "making namespaces needs CAP_SYS_ADMIN: run as root",
         (Phase::Clone, _, ENOSPC) => {
@@ -263,6 +269,31 @@ fn cause(phase: &Phase, op: Option<&Op>, errno: i32) -> Option<&'static str> {
     })
 }
 
+/// Why what a tmpfs covers could not be copied into it; `None` where it was not yet at that.
+fn uncopied(refusal: &Refusal) -> Option<&'static str> {
+    use nix::libc::{EACCES, EFBIG, EINVAL, ENOSPC, EPERM};
+    Some(match (refusal.call.as_str(), refusal.errno) {
+        (_, ENOSPC) => {
+            "podman has what a tmpfs covers copied into it, and here that is more than it may hold: give it a larger `size=`"
+        }
+        (_, EFBIG) => {
+            "podman has what a tmpfs covers copied into it, of which caplab copies 192 MiB in 65,536 files at the most: mount it \
+             over something smaller"
+        }
+        ("fchownat", EINVAL) => {
+            "podman has what a tmpfs covers copied into it, and the owner is none of the container's ids: extend uidmap and gidmap"
+        }
+        ("openat2", EACCES) => {
+            "podman has what a tmpfs covers copied into it, and the container's root, an ordinary user outside its user namespace, may \
+             not read it"
+        }
+        ("mknodat", EPERM) => {
+            "podman has what a tmpfs covers copied into it, and in a user namespace nobody makes the device that is there"
+        }
+        _ => return None,
+    })
+}
+
 /// `RLIMIT_*` of asm-generic/resource.h.
 #[must_use]
 pub(crate) fn limit_name(resource: u32) -> &'static str {
@@ -290,6 +321,38 @@ pub(crate) fn limit_name(resource: u32) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tmpfs_too_small_for_what_it_covers_says_so() {
+        let mount = |copy_up| Op::Mount {
+            fstype: "tmpfs".to_owned(),
+            source: "tmpfs".to_owned(),
+            target: "/run".to_owned(),
+            options: Vec::new(),
+            attrs: 0,
+            read_only: false,
+            copy_up,
+        };
+        let refusal = |call: &str, errno| Refusal {
+            phase: Phase::Setup(0),
+            call: call.to_owned(),
+            errno,
+            detail: "/run/app/data".to_owned(),
+        };
+        let said = |refusal: &Refusal, copy_up| {
+            let mount = mount(copy_up);
+            sentence(&op(Some(&mount)), refusal, cause(refusal, Some(&mount)))
+        };
+        let full = said(&refusal("write", nix::libc::ENOSPC), true);
+        assert!(
+            full.starts_with("write: tmpfs on /run: ENOSPC (No space left on device) [/run/app/data]; podman"),
+            "{full}"
+        );
+        assert!(full.ends_with("give it a larger `size=`"), "{full}");
+        // What the file system itself refuses is told as that of any other.
+        let option = refusal("fsconfig", nix::libc::EINVAL);
+        assert_eq!(said(&option, true), said(&option, false));
+    }
 
     #[test]
     fn a_limit_is_called_what_its_author_calls_it() {

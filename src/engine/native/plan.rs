@@ -162,6 +162,7 @@ fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux, host: &LabHost) -> Resu
     // The paths before the root: over a path a mount is put, and the root's own flag does not reach it.
     ops.extend(linux.readonly_paths().iter().flatten().cloned().map(Op::ReadonlyPath));
     ops.extend(linux.masked_paths().iter().flatten().cloned().map(Op::MaskPath));
+    ops.extend(spec.mounts().iter().flatten().filter_map(mounts::late));
     if spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false) {
         ops.push(Op::ReadonlyRoot);
     }

@@ -33,7 +33,7 @@ pub(in crate::scenario) const MAPS: [Key; 11] = [
         "given where the outcome was denied, taken away where it was allowed; where the process has it already it is taken away, whatever the outcome was",
     )
     .examples(&["NET_ADMIN"]),
-    key("read_only", PATH, "the mount (a volume, or the preset's /sys): writable, or read-only").examples(&["/mnt"]),
+    key("read_only", PATH, "the mount (a volume, a tmpfs, or the preset's /sys): writable, or read-only").examples(&["/mnt"]),
     key("volume", PATH, "the volume is not there").examples(&["/mnt"]),
     key(
         "propagation",

@@ -26,9 +26,9 @@ pub(crate) struct Facts {
     pub(crate) names_unknown_user: bool,
     /// File systems, in the order they are mounted.
     pub(crate) mounts: &'static [MountFact],
-    /// Options that a `tmpfs` of the author's has beside his own.
+    /// Options that a `tmpfs` of the author's has beside his own, `tmpcopyup` among them where the runtime copies what it covers.
     pub(crate) tmpfs: &'static [&'static str],
-    /// Where a container with a read-only root still has a tmpfs.
+    /// Where a container with a read-only root still has a tmpfs, of these options.
     pub(crate) read_only_tmpfs: &'static [&'static str],
     /// linux.readonlyPaths.
     pub(crate) readonly_paths: &'static [&'static str],

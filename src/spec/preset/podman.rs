@@ -62,8 +62,9 @@ pub(super) const PODMAN: Facts = Facts {
     groups: Groups::PrimaryOfNamedUser,
     names_unknown_user: true,
     mounts: MOUNTS,
-    // libpod, pkg/specgenutil/volumes.go; measured. `--read-only-tmpfs` is its default.
-    tmpfs: &["nosuid", "nodev"],
+    // libpod, pkg/util/mountOpts.go ProcessOptions; measured. What the image has there is copied (`tmpcopyup`).
+    tmpfs: &["nosuid", "nodev", "tmpcopyup"],
+    // libpod, pkg/specgenutil/volumes.go, with the same options; measured. `--read-only-tmpfs` is its default.
     read_only_tmpfs: &["/run", "/tmp", "/var/tmp"],
     readonly_paths: READONLY_PATHS,
     masked_paths: MASKED_PATHS,

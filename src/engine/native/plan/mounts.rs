@@ -6,9 +6,12 @@ use oci_spec::runtime::{Mount, Spec};
 
 use crate::engine::{EngineError, FIXTURE_ROOT, OWN_ROOT, SHARED_MEMORY_ROOT};
 
+/// `MOUNT_ATTR_RDONLY`.
+const RDONLY: u64 = 0x1;
+
 /// `MOUNT_ATTR_*` of mount_setattr(2) by the option words of mount(8).
 const ATTRIBUTES: [(&str, u64); 8] = [
-    ("ro", 0x1),
+    ("ro", RDONLY),
     ("nosuid", 0x2),
     ("nodev", 0x4),
     ("noexec", 0x8),
@@ -17,6 +20,9 @@ const ATTRIBUTES: [(&str, u64); 8] = [
     ("nodiratime", 0x80),
     ("nosymfollow", 0x0020_0000),
 ];
+
+/// What is asked of the runtime and not of the kernel: runc's and crun's word for a tmpfs that has in it what it covers.
+const COPY_UP: &str = "tmpcopyup";
 
 /// Words that ask for what a new mount is anyway.
 const NO_OPS: [&str; 9] = ["rw", "suid", "dev", "exec", "async", "relatime", "defaults", "bind", "rbind"];
@@ -65,16 +71,32 @@ pub(super) fn plan(mount: &Mount, gid_map: &[IdMap]) -> Result<Op, EngineError> 
             _ => Err(EngineError(format!("mount {target}: only a volume of the fixture host propagates"))),
         };
     }
+    let copy_up = rest.contains(&COPY_UP);
+    if copy_up && fstype != "tmpfs" {
+        return Err(EngineError(format!("mount {target}: `{COPY_UP}` is an option of a tmpfs, this is {fstype}")));
+    }
     let options = rest
         .into_iter()
-        .filter(|word| has_group(word, gid_map))
+        .filter(|word| *word != COPY_UP && has_group(word, gid_map))
         .map(|word| match word.split_once('=') {
             Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
             None => (word.to_owned(), None),
         })
         .collect();
-    let read_only = words.contains(&"ro");
-    Ok(Op::Mount { source: source.unwrap_or_else(|| fstype.clone()), fstype, target, options, attrs, read_only })
+    // A tmpfs is so at last.
+    let late = late(mount).is_some();
+    let read_only = words.contains(&"ro") && !late;
+    let attrs = if late { attrs & !RDONLY } else { attrs };
+    let source = source.unwrap_or_else(|| fstype.clone());
+    Ok(Op::Mount { source, fstype, target, options, attrs, read_only, copy_up })
+}
+
+/// What is done to a mount once all others are made, and the working directory: a tmpfs that is to be read-only is then, as runc and crun do
+/// it (rootfs_linux.go finalizeRootfs, linux.c finalize_mounts).
+pub(super) fn late(mount: &Mount) -> Option<Op> {
+    let is_tmpfs = mount.typ().as_deref() == Some("tmpfs");
+    let is_late = is_tmpfs && mount.options().iter().flatten().any(|word| word == "ro");
+    is_late.then(|| Op::ReadonlyMount(mount.destination().to_string_lossy().into_owned()))
 }
 
 /// The options that a mount can have where these groups are mapped.
@@ -103,4 +125,51 @@ pub(super) fn own_dev(spec: &Spec) -> bool {
     spec.mounts().iter().flatten().any(|mount| {
         mount.destination().as_os_str() == "/dev" && mount.typ().as_deref().is_some_and(|fstype| fstype == "tmpfs")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(fstype: &str, words: &[&str]) -> Mount {
+        let mut mount = Mount::default();
+        mount
+            .set_destination("/srv".into())
+            .set_typ(Some(fstype.to_owned()))
+            .set_source(Some(fstype.into()))
+            .set_options(Some(words.iter().map(|word| (*word).to_owned()).collect()));
+        mount
+    }
+
+    fn planned(fstype: &str, words: &[&str]) -> Result<Op, EngineError> {
+        plan(&mount(fstype, words), &[])
+    }
+
+    /// What is made in it, another mount's place or the working directory, is made before.
+    #[test]
+    fn a_tmpfs_is_read_only_at_last_and_sysfs_at_once() {
+        let attributes = |fstype| match planned(fstype, &["nosuid", "ro"]).expect("planned") {
+            Op::Mount { attrs, read_only, .. } => (attrs, read_only),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(attributes("tmpfs"), (0x2, false));
+        assert_eq!(attributes("sysfs"), (0x3, true));
+        assert_eq!(late(&mount("tmpfs", &["nosuid", "ro"])), Some(Op::ReadonlyMount("/srv".to_owned())));
+        assert_eq!(late(&mount("tmpfs", &["nosuid"])), None);
+        assert_eq!(late(&mount("sysfs", &["ro"])), None);
+    }
+
+    /// The kernel knows no such option: it is the runtime's.
+    #[test]
+    fn what_a_tmpfs_covers_is_copied_where_that_is_asked_for() {
+        let copies = |words: &[&str]| match planned("tmpfs", words).expect("planned") {
+            Op::Mount { options, copy_up, .. } => (options, copy_up),
+            other => panic!("{other:?}"),
+        };
+        let size = vec![("size".to_owned(), Some("1m".to_owned()))];
+        assert_eq!(copies(&["nosuid", "tmpcopyup", "size=1m"]), (size.clone(), true));
+        assert_eq!(copies(&["nosuid", "size=1m"]), (size, false));
+        let refused = planned("mqueue", &["tmpcopyup"]).expect_err("refused").to_string();
+        assert!(refused.contains("`tmpcopyup` is an option of a tmpfs"), "{refused}");
+    }
 }
