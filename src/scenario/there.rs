@@ -59,7 +59,10 @@ pub(super) fn check(case: &Case, document: &Node, problems: &Problems) {
     }
     for (step, node) in read.steps() {
         if let Some(user) = &step.as_user {
-            accounts(&case.containers[step.within], user, place(node, "as"), problems);
+            // There is none where the file's own is what is wrong with it.
+            if let Some(container) = case.containers.get(step.within) {
+                accounts(container, user, place(node, "as"), problems);
+            }
         }
         match &step.action {
             Action::Probe { probe: Probe::OpenDevice { device: Device::Disk { .. } }, .. }
