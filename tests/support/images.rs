@@ -50,7 +50,8 @@ pub(crate) fn own_build(engine: &str, folder: &Path) -> (Files, Value) {
     let is_hybrid = engine == "podman" && Path::new("/sys/fs/cgroup/unified").exists();
     let runtime: &[&str] = if is_hybrid { &["--runtime=runc"] } else { &[] };
     let build: &[&str] = &["build", "--network", "none", "--quiet", "--force-rm", "--no-cache", "--tag", &image];
-    let own: &[&str] = if engine == "podman" { &["--format=docker", path] } else { &[path] };
+    // podman keeps the images between two lines, also where they go into no cache.
+    let own: &[&str] = if engine == "podman" { &["--format=docker", "--layers=false", path] } else { &[path] };
     ask(engine, &[runtime, build, own].concat());
     let seen = image_of(engine, &image);
     ask(engine, &["rmi", "--force", &image]);

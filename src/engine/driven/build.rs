@@ -143,10 +143,10 @@ impl Site<'_> {
             "scratch".to_owned()
         } else {
             let tree = RootTree { image: Some(Arc::new(base)), ..RootTree::default() };
-            let known = image::ensure(self.client, &tree, self.place.dir())?;
-            // A name that says whose it is, which podman names after it what it has while it builds.
+            // A name that says whose it is, which podman names after it what it has while it builds. And an image of its own: podman 4.3
+            // reads an image's names, changes them and writes them, and two that do so at once, `tag` here and `rmi` there, lose one's.
             let own = self.base();
-            self.client.must(&["tag", &known, &own])?;
+            image::own(self.client, &tree, &own, self.place.dir())?;
             own
         };
         let owner = self.place.label();

@@ -25,8 +25,7 @@ static KNOWN: Mutex<Option<HashSet<(&'static str, String)>>> = Mutex::new(None);
 
 /// The image of a root; imported where the engine does not have it.
 pub(super) fn ensure(client: &Client, tree: &RootTree, scratch: &Path) -> Result<String, EngineError> {
-    let archive =
-        archive(tree).map_err(|error| EngineError(format!("the root of a container as a tar archive: {error}")))?;
+    let archive = archive(tree)?;
     let hash = hex(&Sha256::digest(&archive)[..8]);
     let image = format!("{REPOSITORY}:{hash}");
     // Held over the import: two workers do not import the same.
@@ -37,19 +36,32 @@ pub(super) fn ensure(client: &Client, tree: &RootTree, scratch: &Path) -> Result
         return Ok(image);
     }
     if client.must(&["image", "inspect", "--format", "{{.Id}}", &image]).is_err() {
-        let file = scratch.join(format!("{hash}.tar"));
-        fs::write(&file, archive).map_err(|error| EngineError(format!("{}: {error}", file.display())))?;
-        let imported = client.must(&["import", "--change", "LABEL caplab=root", &file.to_string_lossy(), &image]);
-        // The whole folder goes at the end.
-        fs::remove_file(&file).ok();
-        imported?;
+        import(client, &archive, &image, scratch)?;
     }
     known.insert(key);
     Ok(image)
 }
 
+/// The image of a root under a name that nobody else has, with an id of its own.
+pub(super) fn own(client: &Client, tree: &RootTree, image: &str, scratch: &Path) -> Result<(), EngineError> {
+    import(client, &archive(tree)?, image, scratch)
+}
+
+fn import(client: &Client, archive: &[u8], image: &str, scratch: &Path) -> Result<(), EngineError> {
+    let file = scratch.join("root.tar");
+    fs::write(&file, archive).map_err(|error| EngineError(format!("{}: {error}", file.display())))?;
+    let imported = client.must(&["import", "--change", "LABEL caplab=root", &file.to_string_lossy(), image]);
+    // The whole folder goes at the end.
+    fs::remove_file(&file).ok();
+    imported.map(drop)
+}
+
+fn archive(tree: &RootTree) -> Result<Vec<u8>, EngineError> {
+    tar(tree).map_err(|error| EngineError(format!("the root of a container as a tar archive: {error}")))
+}
+
 /// The same tree is the same archive, byte for byte.
-fn archive(tree: &RootTree) -> std::io::Result<Vec<u8>> {
+fn tar(tree: &RootTree) -> std::io::Result<Vec<u8>> {
     let mut archive = Builder::new(Vec::new());
     let header = |kind: EntryType, mode: u32, size: usize| {
         let mut header = Header::new_gnu();
