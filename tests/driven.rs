@@ -157,6 +157,19 @@ fn a_killed_run_is_cleaned_up_after() {
     }
 }
 
+/// Imports a root that holds a file of this content, as caplab does.
+fn imported(engine: &str, name: &str, content: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let archive = folder.path().join("root.tar");
+    let mut tar = tar::Builder::new(fs::File::create(&archive).expect("a file"));
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "file", content.as_bytes()).expect("written");
+    tar.finish().expect("written");
+    ask(engine, &["import", "--change", "LABEL caplab=root", archive.to_str().expect("a path"), name]);
+}
+
 #[test]
 fn what_is_the_users_own_stays() {
     for engine in ENGINES.into_iter().filter(|engine| there(engine)) {
@@ -170,11 +183,18 @@ fn what_is_the_users_own_stays() {
         ask(engine, &["create", "--name", "box", "--network", "none", &image, "/never"]);
         let second = caplab(&["run", "--engine", engine, "users/run-as-6667-has"]).output().expect("caplab starts");
         assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stdout));
+        // Two runs at once import the same root, and one's has no name any more.
+        for content in ["one", "other"] {
+            imported(engine, "caplab-root:twice", content);
+        }
+        let nameless = ["images", "--quiet", "--filter", "dangling=true", "--filter", "label=caplab=root"];
+        assert!(!ask(engine, &nameless).is_empty(), "{engine}: the first has kept its name");
         let pruned = caplab(&["engine", "prune"]).output().expect("caplab starts");
         assert!(pruned.status.success());
         let still = ask(engine, &["ps", "--all", "--filter", "name=^box$", "--format", "{{.Image}}"]);
         ask(engine, &["rm", "--force", "box"]);
         assert!(still.ends_with(&image), "{engine}: {still:?} is not {image:?}");
+        assert_eq!(ask(engine, &nameless), "", "{engine}");
     }
 }
 

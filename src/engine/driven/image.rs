@@ -20,6 +20,9 @@ use crate::{
 /// The repository that every image of caplab's is in.
 pub(super) const REPOSITORY: &str = "caplab-root";
 
+/// The label of every root.
+pub(super) const ROOT_LABEL: &str = "caplab=root";
+
 /// Images that this process knows to be there: engine and name.
 static KNOWN: Mutex<Option<HashSet<(&'static str, String)>>> = Mutex::new(None);
 
@@ -50,7 +53,8 @@ pub(super) fn own(client: &Client, tree: &RootTree, image: &str, scratch: &Path)
 fn import(client: &Client, archive: &[u8], image: &str, scratch: &Path) -> Result<(), EngineError> {
     let file = scratch.join("root.tar");
     fs::write(&file, archive).map_err(|error| EngineError(format!("{}: {error}", file.display())))?;
-    let imported = client.must(&["import", "--change", "LABEL caplab=root", &file.to_string_lossy(), image]);
+    let label = format!("LABEL {ROOT_LABEL}");
+    let imported = client.must(&["import", "--change", &label, &file.to_string_lossy(), image]);
     // The whole folder goes at the end.
     fs::remove_file(&file).ok();
     imported.map(drop)

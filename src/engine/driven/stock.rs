@@ -6,7 +6,7 @@ use super::{
     build::BUILT,
     client::Client,
     command_line::Dialect,
-    image::REPOSITORY,
+    image::{REPOSITORY, ROOT_LABEL},
     place::{self, LABEL},
 };
 use crate::engine::EngineError;
@@ -99,9 +99,15 @@ pub(super) fn sweep(client: &Client, dialect: Dialect) -> Result<usize, EngineEr
     Ok(left.len())
 }
 
+/// The images of roots that have no name any more: two runs at once imported the same root, and the later one has it.
+fn nameless(client: &Client) -> Result<Vec<String>, EngineError> {
+    let label = format!("label={ROOT_LABEL}");
+    listed(client, &["--quiet", "--no-trunc", "--filter", "dangling=true", "--filter", &label])
+}
+
 /// Removes the images; one that a container is made of stays, and what a run has built that goes on. How many.
 pub(super) fn remove_images(client: &Client) -> Result<usize, EngineError> {
-    let images = images(client)?;
+    let images = [images(client)?, nameless(client)?].concat();
     let removed = images.iter().filter(|image| !is_in_use(image)).filter(|image| client.must(&["rmi", image]).is_ok());
     Ok(removed.count())
 }
