@@ -35,7 +35,7 @@ pub(super) fn of(op: &Op) -> String {
         Op::Peer(source) => format!("A copy of the host's {source} before anything is private: what the host mounts below it is mounted below the copy too."),
         Op::Bind { from: Base::Peer, propagation, .. } if propagation & libc::MS_SHARED != 0 => "A volume that propagates: what the container mounts below it is mounted on the host too.".to_owned(),
         Op::Bind { from: Base::Peer, .. } => "A volume that is the host's slave: what the host mounts below it appears here, what the container mounts stays here.".to_owned(),
-        Op::Bind { from: Base::Fixture, attrs, .. } if attrs & 1 != 0 => "A volume, read-only: not even a root with CAP_DAC_OVERRIDE writes through it, for the mount is asked before the mode.".to_owned(),
+        Op::Bind { from: Base::Fixture, attrs, .. } if attrs & 1 != 0 => "A volume, read-only: no mode and no CAP_DAC_OVERRIDE lets anybody write through this mount. Who may mount could make it writable again.".to_owned(),
         Op::Bind { from: Base::Fixture, .. } => "A volume: the host's own files, with the host's owners and modes. Whoever is their owner by number inside is it outside.".to_owned(),
         Op::Bind { from: Base::SharedMemory, .. } => "The /dev/shm of the container whose ipc namespace this one joins: the namespace alone does not carry it.".to_owned(),
         Op::Bind { from: Base::Own, .. } => "podman cannot write the name of a user that it does not know into a read-only root, and binds a file of its own.".to_owned(),

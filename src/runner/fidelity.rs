@@ -1,17 +1,18 @@
 //! What an engine is known to do otherwise, each a row of docs/fidelity.md under the same name. Nothing else may differ.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use caplab_init::wire::{IdMap, Probe};
 
 use crate::{
     engine::{ContainerJob, ContainerState, Facts, Job, Kind, Observation, StepJobKind},
+    host::fixture,
     image,
     observe::{Namespace, ProcessFacts},
     result::Skip,
     scenario::{
         image::{Build, Command, FromImage, Instruction},
-        model::{Action, Case, Container, Owner, Preset, Propagation, Step, User, Volume, VolumeSource},
+        model::{Action, Case, Container, IdOrName, Owner, Preset, Propagation, Step, User, Volume, VolumeSource},
     },
 };
 
@@ -42,7 +43,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 15] = [
+const KNOWN: [Difference; 17] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -96,6 +97,28 @@ const KNOWN: [Difference; 15] = [
             let Some(disk) = &case.host.disk else { return false };
             let mut mapped = case.containers.iter().filter(|one| one.has_user_namespace());
             mapped.any(|one| one.volumes.iter().any(|volume| is_above(&volume.source, &disk.at)))
+        }),
+    },
+    Difference {
+        name: "made-in-read-only",
+        engines: &[Kind::Crun],
+        reason: "crun makes a missing directory below a read-only volume on the host, where the others are refused",
+        remedy: Remedy::Skip(|case| {
+            let there: HashSet<String> = fixture::entries(&case.host).into_iter().map(|entry| entry.path).collect();
+            case.containers.iter().any(|one| is_made_in_read_only(one, &there))
+        }),
+    },
+    Difference {
+        name: "ids-of-31-bits",
+        engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
+        reason: "runc refuses a user or group above 2147483647, which the kernel takes",
+        remedy: Remedy::Skip(|case| {
+            let is_high = |id: &IdOrName| matches!(id, IdOrName::Id(id) if i32::try_from(*id).is_err());
+            let has_high = |user: &User| is_high(&user.user) || user.group.as_ref().is_some_and(is_high);
+            let mut own = case.containers.iter();
+            let mut others = case.steps.iter().filter_map(|step| step.as_user.as_ref());
+            own.any(|one| one.user.as_ref().is_some_and(has_high) || one.group_add.iter().any(is_high))
+                || others.any(has_high)
         }),
     },
     Difference {
@@ -261,6 +284,24 @@ fn sees_mode(step: &Step, container: &Container, place: &str) -> bool {
 }
 
 /// Whether what is bound has a place of the fixture host below it.
+/// Whether something is to be mounted, or the command to begin, where a read-only volume has nothing.
+fn is_made_in_read_only(container: &Container, there: &HashSet<String>) -> bool {
+    let targets = container.volumes.iter().map(|one| one.target.as_str());
+    let places =
+        targets.chain(container.tmpfs.iter().map(|one| one.target.as_str())).chain(container.working_dir.as_deref());
+    places.into_iter().any(|place| {
+        // The innermost volume is what it lies in.
+        let around =
+            container.volumes.iter().filter(|one| one.target != place && Path::new(place).starts_with(&one.target));
+        let innermost = around.max_by_key(|one| one.target.len()).filter(|one| one.read_only);
+        innermost.is_some_and(|one| {
+            let VolumeSource::Fixture(source) = &one.source else { return false };
+            let below = place.strip_prefix(one.target.as_str()).unwrap_or_default();
+            !there.contains(&format!("{}{below}", source.trim_end_matches('/')))
+        })
+    })
+}
+
 fn is_above(source: &VolumeSource, place: &str) -> bool {
     match source {
         VolumeSource::Fixture(path) => path != place && Path::new(place).starts_with(path),

@@ -130,7 +130,8 @@ fn names_an_object(action: &Action) -> bool {
                 | Probe::Chroot { .. }
                 | Probe::Setns { .. }
                 | Probe::Ptrace { .. }
-                | Probe::Kill { .. },
+                | Probe::Kill { .. }
+                | Probe::Connect { .. },
             ..
         }
     )

@@ -75,18 +75,27 @@ pub(super) fn look(path: &str, limit: usize) -> Result<FileReport> {
     let handle = match path::open_in(root.as_fd(), path, libc::O_PATH | libc::O_NOFOLLOW, 0) {
         Ok(handle) => handle,
         Err(fail) if fail.errno == libc::ENOENT => {
-            return Ok(FileReport { exists: false, mounted: false, mode: 0, uid: 0, gid: 0, content: Vec::new() });
+            return Ok(FileReport::default());
         }
         Err(fail) => return Err(fail),
     };
     let status = fd::status(handle.as_fd())?;
-    let mut content = Vec::new();
-    if status.st_mode & libc::S_IFMT == libc::S_IFREG {
-        let file = path::open_in(root.as_fd(), path, libc::O_RDONLY | libc::O_NOFOLLOW, 0)?;
-        content = fd::read_to_end(file.as_fd())?;
-        content.truncate(limit);
+    let open = |flags| path::open_in(root.as_fd(), path, libc::O_RDONLY | libc::O_NOFOLLOW | flags, 0);
+    let (mut content, mut names) = (Vec::new(), Vec::new());
+    let kind = status.st_mode & libc::S_IFMT;
+    match kind {
+        libc::S_IFREG => {
+            content = fd::read_to_end(open(0)?.as_fd())?;
+            content.truncate(limit);
+        }
+        libc::S_IFDIR => {
+            names = file::names_in(open(libc::O_DIRECTORY)?.as_fd())?;
+            names.retain(|name| name != "." && name != "..");
+            names.sort_unstable();
+        }
+        _ => {}
     }
     let mounted = fd::is_mount(handle.as_fd())?;
     let (mode, uid, gid) = (status.st_mode & 0o7777, status.st_uid, status.st_gid);
-    Ok(FileReport { exists: true, mounted, mode, uid, gid, content })
+    Ok(FileReport { exists: true, mounted, mode, uid, gid, kind, content, names })
 }

@@ -238,7 +238,7 @@ impl ProcessText {
 }
 
 /// A file of the fixture host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileReport {
     /// Whether it is there.
     pub exists: bool,
@@ -250,6 +250,10 @@ pub struct FileReport {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Content up to the output limit.
+    /// What it is: `S_IFMT` of its mode.
+    pub kind: u32,
+    /// Of a regular file, its content up to the output limit.
     pub content: Vec<u8>,
+    /// Of a directory, what is in it, sorted.
+    pub names: Vec<String>,
 }

@@ -151,21 +151,32 @@ impl Place {
         };
         let handle = match open(OFlags::PATH) {
             Err(rustix::io::Errno::NOENT) => {
-                return Ok(FileReport { exists: false, mounted: false, mode: 0, uid: 0, gid: 0, content: Vec::new() });
+                return Ok(FileReport::default());
             }
             opened => opened?,
         };
         let status = rustix::fs::fstat(&handle)?;
-        let mut content = Vec::new();
-        if rustix::fs::FileType::from_raw_mode(status.st_mode) == rustix::fs::FileType::RegularFile {
-            let file = fs::File::from(open(OFlags::RDONLY)?);
-            io::Read::read_to_end(&mut io::Read::take(file, limit as u64), &mut content)
-                .map_err(|_| rustix::io::Errno::IO)?;
+        let (mut content, mut names) = (Vec::new(), Vec::new());
+        let broken = |_| rustix::io::Errno::IO;
+        match rustix::fs::FileType::from_raw_mode(status.st_mode) {
+            rustix::fs::FileType::RegularFile => {
+                let file = fs::File::from(open(OFlags::RDONLY)?);
+                io::Read::read_to_end(&mut io::Read::take(file, limit as u64), &mut content).map_err(broken)?;
+            }
+            rustix::fs::FileType::Directory => {
+                for entry in rustix::fs::Dir::new(open(OFlags::RDONLY | OFlags::DIRECTORY)?)? {
+                    names.push(entry?.file_name().to_string_lossy().into_owned());
+                }
+                names.retain(|name| name != "." && name != "..");
+                names.sort_unstable();
+            }
+            _ => {}
         }
         let attributes = statx(&handle, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?.stx_attributes;
         let mounted = attributes.contains(StatxAttributes::MOUNT_ROOT);
         let (mode, uid, gid) = (status.st_mode & 0o7777, status.st_uid, status.st_gid);
-        Ok(FileReport { exists: true, mounted, mode, uid, gid, content })
+        let kind = rustix::fs::FileType::from_raw_mode(status.st_mode).as_raw_mode();
+        Ok(FileReport { exists: true, mounted, mode, uid, gid, kind, content, names })
     }
 }
 

@@ -1,6 +1,6 @@
 //! From the launcher's report to an observation.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use caplab_init::wire::{
     Answer, Case, CaseReport, Container, ContainerReport, ExecReport, Exit, FileReport, FixtureKind, Op, Phase,
@@ -69,7 +69,7 @@ fn is_ours(asked: &model::Container, container: &Container, refusal: &Refusal) -
         | Phase::Disk
         | Phase::Fixture(_) => true,
         Phase::Setup(index) => match container.setup.get(index as usize) {
-            Some(Op::Bind { .. } | Op::Mount { .. } | Op::Hostname(_)) => false,
+            Some(Op::Bind { .. } | Op::Mount { .. } | Op::Hostname(_) | Op::WorkingDir(_)) => false,
             // A preset has some of its own.
             Some(Op::Sysctl { name, .. }) => !asked.sysctls.iter().any(|(own, _)| own == name),
             Some(Op::Device { node, .. }) => !asked.devices.iter().any(|device| device.target == node.path),
@@ -82,8 +82,10 @@ fn is_ours(asked: &model::Container, container: &Container, refusal: &Refusal) -
 
 fn refused(refusal: &Refusal, message: String) -> Outcome {
     // A runtime looks for the program while it creates; what docker calls create is over by then. runc: `exec: "x": …`, crun:
-    // "executable file `x` not found", "open executable: …". What could not be executed then is said after `start` was over.
-    let sought = ["exec: ", "executable file", "open executable"].iter().any(|words| refusal.detail.contains(words));
+    // "executable file `x` not found", "open executable: …". Its own execve runc tells as "process: exec /x: permission denied". What could not be executed then is said after `start` was over.
+    let sought = ["exec: ", "executable file", "open executable", "process: exec /"]
+        .iter()
+        .any(|words| refusal.detail.contains(words));
     let program = sought || refusal.detail.starts_with(NOT_EXECUTED);
     let phase = match refusal.phase {
         Phase::Exec => RefusedPhase::Start,
@@ -211,11 +213,28 @@ fn answered(answer: Answer) -> Outcome {
     }
 }
 
+/// `S_IFREG`, `S_IFDIR` and `S_IFSOCK`, inode(7).
+const REGULAR: u32 = 0o100_000;
+const DIRECTORY: u32 = 0o040_000;
+const SOCKET: u32 = 0o140_000;
+
+/// What the fixture host had in a directory, sorted.
+fn names_in(job: &Job, directory: &str) -> Vec<String> {
+    let directory = Path::new(directory);
+    let entries = job.fixture.iter().map(|entry| Path::new(&entry.path));
+    let inside = entries.filter(|path| path.parent() == Some(directory)).filter_map(Path::file_name);
+    let mut names: Vec<String> = inside.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
 fn file(job: &Job, path: &str, report: FileReport) -> FileFacts {
     let before = job.fixture.iter().find(|entry| entry.path == path);
     let changed = match before.map(|entry| &entry.kind) {
-        Some(FixtureKind::File(content)) => !report.exists || *content != report.content,
-        Some(FixtureKind::Dir | FixtureKind::Socket) => !report.exists,
+        Some(FixtureKind::File(content)) => report.kind != REGULAR || *content != report.content,
+        // What is mounted there covers what is in it.
+        Some(FixtureKind::Dir) => report.kind != DIRECTORY || (!report.mounted && names_in(job, path) != report.names),
+        Some(FixtureKind::Socket) => report.kind != SOCKET,
         None => report.exists,
     };
     FileFacts {

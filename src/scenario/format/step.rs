@@ -120,7 +120,7 @@ const KILLED: Key = key("killed", Takes::Signal, "A signal ended it.").examples(
 pub(in crate::scenario) static EXPECT_OF_RUN: Map = filled(
     "expect_of_run",
     "expect",
-    "What must come of a command. `denied` needs evidence: a `because`, or `exit` with a matcher.",
+    "What must come of a command. `denied` needs evidence: a `because` that names something, or `exit` with a matcher.",
     &[
         OUTCOME_KEY,
         DENIED,

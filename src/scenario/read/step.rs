@@ -17,6 +17,7 @@ use crate::{
         diagnostic::{Fault, Place},
         format::{
             self,
+            control::NONE,
             step::{KINDS, Kind},
             words,
         },
@@ -190,10 +191,17 @@ fn argv(node: &Node) -> Result<Vec<String>, Fault> {
 fn evidence(fields: &Fields<'_>, expect: &Expect) -> Result<(), Fault> {
     let denied = matches!(expect.outcome, Some(OutcomeExpect::Denied(_)));
     let matched = expect.exit.is_some() && (expect.stdout.is_some() || expect.stderr.is_some());
-    if denied && fields.get("because").is_none() && !matched {
+    let because = fields.get("because");
+    if denied && because.is_none() && !matched {
         let at = fields.get("expect").map_or(fields.at(), |node| node.at);
         return Err(Fault::new(at, "`denied` of a command without evidence").help(
             "a command fails for many reasons: say which control decides (`because:`), or `{outcome: denied, exit: 4, stderr: …}`",
+        ));
+    }
+    // A command that fails whatever the container is would be denied by nothing.
+    if let Some(none) = because.filter(|node| denied && !matched && text(node).is_ok_and(|word| word == NONE.0)) {
+        return Err(Fault::new(none.at, "`because: none` is no evidence of a denial").help(
+            "that no control changes it is so of a misspelt file too: `{outcome: denied, exit: 1, stderr: …}` says what was refused",
         ));
     }
     Ok(())

@@ -107,6 +107,19 @@ fn target(at: Place, text: &str) -> Result<String, Fault> {
 /// Option words that a tmpfs takes alone.
 const WORDS: [&str; 10] = ["ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "noatime", "strictatime"];
 
+/// Two options that say something of the same.
+fn twice(options: &[String]) -> Option<[&String; 2]> {
+    let about = |option: &str| match option.split('=').next().unwrap_or(option) {
+        "ro" | "rw" => "rw".to_owned(),
+        "noatime" | "strictatime" => "atime".to_owned(),
+        word => word.trim_start_matches("no").to_owned(),
+    };
+    options.iter().enumerate().find_map(|(index, later)| {
+        let first = options[..index].iter().find(|first| about(first) == about(later))?;
+        Some([first, later])
+    })
+}
+
 /// `target[:options]`.
 pub(super) fn tmpfs(node: &Node, problems: &Problems) -> Result<Tmpfs, Fault> {
     let text = text(node)?;
@@ -133,6 +146,10 @@ pub(super) fn tmpfs(node: &Node, problems: &Problems) -> Result<Tmpfs, Fault> {
                     .help(format!("size=64m, mode=1777, uid=, gid=, nr_inodes=, {}", WORDS.join(", "))),
             );
         }
+    }
+    if let Some([first, later]) = twice(&options) {
+        let fault = Fault::new(node.at, format!("a tmpfs of `{first}` and of `{later}`"));
+        problems.tell(fault.help("one of them: engines differ in which of two counts"));
     }
     Ok(Tmpfs { target: target(node.at, goal)?, options })
 }

@@ -12,6 +12,14 @@ pub(super) fn cannot_fail(read: &Read<'_>, found: &mut Vec<Fault>) {
     // Where no container may start that is the claim, and a scenario has a step all the same.
     let any_starts = read.case.containers.iter().any(|one| one.expect == ContainerExpect::Started);
     for (step, node) in read.steps() {
+        let own = read.case.containers.get(step.within).filter(|_| !matches!(step.action, Action::HostFile { .. }));
+        if let Some(refused) = own.filter(|one| any_starts && one.expect != ContainerExpect::Started) {
+            let at = get(node, "in").map_or(node.at, |name| name.at);
+            let message =
+                format!("a step that cannot fail: {} is to be refused, and nothing is done in it", refused.name);
+            found.push(Fault::new(at, message).help("ask it of a container that starts, or what the host has to show"));
+            continue;
+        }
         let empty = nothing_asked(step, node);
         let whole = empty.len() == asked(step, node);
         for (at, what) in empty {
