@@ -43,7 +43,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 17] = [
+const KNOWN: [Difference; 18] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -206,6 +206,12 @@ const KNOWN: [Difference; 17] = [
         }),
     },
     Difference {
+        name: "workdir-not-there",
+        engines: &[Kind::Podman],
+        reason: "podman refuses a working directory that the image it has built does not have, docker makes it",
+        remedy: Remedy::Skip(|case| case.containers.iter().any(lacks_its_working_directory)),
+    },
+    Difference {
         name: "build-shell",
         engines: &[Kind::Podman],
         reason: "podman build gives a CMD or ENTRYPOINT that is a line /bin/sh -c, whatever SHELL says",
@@ -214,6 +220,15 @@ const KNOWN: [Difference; 17] = [
         }),
     },
 ];
+
+/// Whether an image that is built, once it has been, lacks the directory that the container is to begin in, and nothing is mounted there.
+fn lacks_its_working_directory(container: &Container) -> bool {
+    let built = container.image.as_ref().filter(|image| image.build().is_some()).and_then(|image| image.made.as_ref());
+    let (Some(image), Some(dir)) = (built, container.working_dir.as_deref()) else { return false };
+    let targets = container.volumes.iter().map(|one| &one.target).chain(container.tmpfs.iter().map(|one| &one.target));
+    let is_mounted = targets.into_iter().any(|target| Path::new(dir).starts_with(target));
+    dir != "/" && !is_mounted && image.tree.get(dir.trim_start_matches('/')).is_none()
+}
 
 /// Whether a Dockerfile has a SHELL and behind it a command for it.
 fn has_other_shell(build: &Build) -> bool {
