@@ -2,6 +2,8 @@
 //! rule that knows a mount decides. A security fact is never left out: what is asked for and not shown here is compared
 //! by `observe::deviations`, and a difference there is an error before there is any picture.
 
+use std::path::Path;
+
 use crate::{
     observe::{Mount, Namespace, Peers},
     scenario::model::{Container, Rootfs, VolumeSource},
@@ -62,10 +64,11 @@ pub(super) fn mount(container: &Container, mount: &Mount, last: bool) -> Shown {
     RULES.iter().find_map(|(_, rule)| rule(container, mount, last)).unwrap_or(Shown::Hidden)
 }
 
-/// By the author: a volume or a tmpfs.
+/// By the author: a volume or a tmpfs, or what came with one below /etc, where it is nobody else's.
 fn is_asked_for(container: &Container, target: &str) -> bool {
-    container.volumes.iter().any(|volume| volume.target == target)
-        || container.tmpfs.iter().any(|tmpfs| tmpfs.target == target)
+    let volumes = container.volumes.iter().map(|volume| &volume.target);
+    let mut asked = volumes.chain(container.tmpfs.iter().map(|tmpfs| &tmpfs.target));
+    asked.any(|asked| asked == target || (asked.starts_with("/etc/") && Path::new(target).starts_with(asked)))
 }
 
 /// Options of a mount, less the access time's: those are the machine's taste.
@@ -109,6 +112,8 @@ mod tests {
         };
         assert_eq!(said("/usr", true).as_deref(), Some("/usr /srv rw"));
         assert_eq!(said("/etc/all", true).as_deref(), Some("/etc/all /srv rw"));
+        // What the source has mounted on it.
+        assert_eq!(said("/etc/all/data", true).as_deref(), Some("/etc/all/data  rw"));
         // The machine's own, which lies below it, and what nobody asked for.
         assert_eq!(said("/usr", false), None);
         assert_eq!(said("/bin", true), None);

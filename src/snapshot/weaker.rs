@@ -1,5 +1,5 @@
-//! Whether a new picture shows less protection than the old one: every line that says a protection counts where it is gone or says less, and
-//! where it cannot be told whether it says less it does.
+//! Whether a new picture shows less protection than the old one: every line that says a protection counts where it is gone or says less,
+//! and where it cannot be told whether it says less it does.
 
 mod facts;
 mod mounts;

@@ -126,7 +126,8 @@ fn ids(before: &str, after: &str) -> Option<String> {
     (!found.is_empty()).then(|| found.join(", "))
 }
 
-/// `"0 100000 1000", "1000 0 1"`: less where anybody is somebody on the host who was not, unless the host's root was one of them and is none.
+/// `"0 100000 1000", "1000 0 1"`: less where anybody is somebody on the host who was not, unless the host's root
+/// was one of them and is none.
 fn map(before: &str, after: &str) -> bool {
     let read = |text: &str| -> Vec<[u64; 3]> {
         let ranges = text.split('"').filter(|part| part.bytes().any(|byte| byte.is_ascii_digit()));
