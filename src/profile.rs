@@ -4,8 +4,13 @@ use std::{collections::BTreeSet, fmt, sync::LazyLock};
 
 use oci_spec::runtime::{Arch, LinuxSeccompAction, LinuxSeccompArg};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::{capability::Capability, text::nearest};
+use crate::{
+    capability::Capability,
+    text::{hex, nearest},
+};
 
 /// A profile that an author brings, `security_opt: ["seccomp=FILE"]`.
 #[derive(Debug)]
@@ -16,6 +21,35 @@ pub struct ProfileFile {
     pub text: String,
     /// What it says.
     pub profile: Profile,
+}
+
+impl ProfileFile {
+    /// What tells it from another one, `3f2a90b1c4d5 (default errno, 12 rules)`: the first digits of the SHA-256 of its JSON without white
+    /// space and comments, keys in their order.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        // It has been read once already.
+        let document = serde_json::from_str(&self.text).map(normal).unwrap_or_default();
+        let digest = hex(&Sha256::digest(document.to_string())[..6]);
+        let action = document.get("defaultAction").and_then(Value::as_str).unwrap_or_default();
+        let action = action.strip_prefix("SCMP_ACT_").unwrap_or(action).to_ascii_lowercase();
+        let count = self.profile.syscalls.len();
+        format!("{digest} (default {action}, {count} {})", if count == 1 { "rule" } else { "rules" })
+    }
+}
+
+/// A document as every writer of it would write it. What is `null` is not there.
+fn normal(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(normal).collect(),
+        Value::Object(fields) => {
+            let said = fields.into_iter().filter(|(key, value)| key != "comment" && !value.is_null());
+            let mut said: Vec<_> = said.map(|(key, value)| (key, normal(value))).collect();
+            said.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Value::Object(said.into_iter().collect())
+        }
+        other => other,
+    }
 }
 
 /// moby, profiles/seccomp/seccomp.go `Seccomp`.
@@ -227,6 +261,24 @@ mod tests {
         let profile = Profile::read(old).expect("read");
         assert_eq!(profile.syscalls[0].calls().collect::<Vec<_>>(), ["mkdir"]);
         assert!(Profile::read(r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":null}"#).is_ok());
+    }
+
+    #[test]
+    fn a_profile_is_told_from_another_one_by_what_it_says() {
+        let identity = |text: &str| {
+            let profile = Profile::read(text).expect("read");
+            ProfileFile { name: "own.json".to_owned(), text: text.to_owned(), profile }.identity()
+        };
+        let compact =
+            r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"action":"SCMP_ACT_ERRNO","names":["reboot"]}]}"#;
+        // As `sha256sum` has it of that very text.
+        assert_eq!(identity(compact), "5792d64c9d34 (default allow, 1 rule)");
+        let spaced = r#"{ "syscalls": [ {"names": ["reboot"], "comment": "so", "args": null,
+            "action": "SCMP_ACT_ERRNO"} ], "defaultAction": "SCMP_ACT_ALLOW" }"#;
+        assert_eq!(identity(spaced), identity(compact));
+        assert_ne!(identity(&compact.replace("reboot", "mount")), identity(compact));
+        let all = identity(r#"{"defaultAction":"SCMP_ACT_ERRNO"}"#);
+        assert!(all.ends_with(" (default errno, 0 rules)"), "{all}");
     }
 
     #[test]

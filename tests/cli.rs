@@ -89,6 +89,46 @@ fn a_snapshot_is_missing_then_written_then_compared() {
 }
 
 #[test]
+fn an_update_that_loses_protection_names_each_line_of_it() {
+    if !runs() {
+        return;
+    }
+    let scenario = |container: &str, steps: &str| {
+        let denied = "{probe: set_time, expect: {denied: EPERM}}";
+        format!(
+            "title: It passes\nhost: {{files: {{/srv/x: {{}}}}}}\ncontainer: {{{container}}}\nsteps: [{steps}{denied}]\n"
+        )
+    };
+    let profile = |call: &str| {
+        format!(
+            r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{{"names": ["{call}"], "action": "SCMP_ACT_ERRNO"}}]}}"#
+        )
+    };
+    let held = "preset: docker, rootfs: host, pids_limit: 90, security_opt: [\"seccomp=own.json\"]";
+    let lab = Lab::new(&[("area/one", &scenario(held, ""))]);
+    let file = lab.path().join("scenarios/area/own.json");
+    fs::write(&file, profile("reboot")).expect("written");
+    lab.says(0, &["run", "--update"]);
+    // Whether a file is written otherwise or says something else.
+    fs::write(&file, profile("reboot").replace(' ', "\n")).expect("written");
+    lab.says(0, &["run"]);
+    fs::write(&file, profile("swapoff")).expect("written");
+    let open = held.replace(", pids_limit: 90", ", volumes: [\"/srv:/etc/all\"]");
+    lab.write("area/one", &scenario(&open, "{probe: set_time, as: 7, expect: {denied: EPERM}}, "));
+    let said = lab.says(1, &["run", "--update"]);
+    for line in [
+        "box limit pids: was 90, is gone",
+        "box seccomp profile: was ",
+        "box /etc/all: was not mounted, is fixture:/srv rw",
+    ] {
+        assert!(said.contains(line), "{line:?} in {said}");
+    }
+    assert!(!said.contains("set_time: was"), "{said}");
+    lab.says(0, &["run", "--update", "--accept-weaker"]);
+    lab.says(0, &["run"]);
+}
+
+#[test]
 fn a_case_of_a_former_matrix_is_seen_and_removed() {
     if !runs() {
         return;

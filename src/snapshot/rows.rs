@@ -5,6 +5,9 @@ use std::collections::HashMap;
 /// Names of capability sets, which a picture writes in one line where they hold the same.
 const SETS: [&str; 5] = ["inheritable", "permitted", "effective", "bounding", "ambient"];
 
+/// What follows `failed(exit 127)` and the like, see `verdict::words`.
+const HINTS: [&str; 2] = [": found and could not be executed", ": command not found"];
+
 /// A line of a picture.
 pub(super) struct Line {
     /// `containers` or `steps`.
@@ -30,13 +33,20 @@ pub(super) fn lines(picture: &str) -> Vec<Line> {
             let about = above.chain([key.to_owned()]).collect();
             lines.push(Line { part: part.clone(), about, value: value.to_owned() });
         };
-        if let Some(group) = text.strip_suffix(':') {
+        let group = path.last().map(|(_, name)| name.as_str()).filter(|_| depth == 6);
+        if matches!(group, Some("mount" | "stdout" | "stderr")) {
+            // A path or a text may have a colon in it.
+            let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
+            say(first, rest);
+        } else if let Some(group) = text.strip_suffix(':') {
             // "mounts" are each a mount.
-            let shown = if group == "mounts" { "mount" } else { group };
+            let shown = if group == "mounts" && depth == 4 { "mount" } else { group };
             path.push((depth, shown.to_owned()));
         } else if part == "steps" && depth == 2 {
-            // A command may have a colon in it, an outcome has none.
-            let (step, outcome) = text.rsplit_once(": ").unwrap_or((text, ""));
+            // A command may have a colon in it; an outcome has none but before what an exit status hints at.
+            let bare = HINTS.iter().find_map(|hint| text.strip_suffix(hint)).unwrap_or(text);
+            let (step, _) = bare.rsplit_once(": ").unwrap_or((text, ""));
+            let outcome = text[step.len()..].trim_start_matches(": ");
             say(step, outcome);
             path.push((depth, step.to_owned()));
         } else if text.starts_with("uid: ") && text.contains(", gid: ") {
@@ -79,7 +89,8 @@ mod tests {
         let picture = "containers:\n  box:\n    uid: 0, gid: 0, groups: [0, 4]\n    inheritable, ambient: none\n    seccomp: filter\n    mounts:\n      / rw\n      \
                        /mnt fixture:/etc ro\n      /mnt tmpfs rw\n    masked: /a /b\n  broken:\n    refused(create)\nsteps:\n  \
                        1 in box, echo a: b: allowed\n    because of user\n  2 in box, inspect: observed\n    uid: 0\n  \
-                       3 in box, ls: allowed\n    stdout:\n      | a\n      | b\n      | c\n";
+                       3 in box, ls: allowed\n    stdout:\n      | a\n      | b: 1\n      | c:\n  \
+                       4 in box, x: y: failed(exit 127): command not found\n";
         let wanted = [
             ("box: ids", "uid: 0, gid: 0, groups: [0, 4]"),
             ("box: inheritable", "none"),
@@ -96,8 +107,9 @@ mod tests {
             ("2 in box, inspect: uid", "0"),
             ("3 in box, ls", "allowed"),
             ("3 in box, ls: stdout: |", "a"),
-            ("3 in box, ls: stdout: | (2)", "b"),
-            ("3 in box, ls: stdout: | (3)", "c"),
+            ("3 in box, ls: stdout: | (2)", "b: 1"),
+            ("3 in box, ls: stdout: | (3)", "c:"),
+            ("4 in box, x: y", "failed(exit 127): command not found"),
         ];
         assert_eq!(rows(picture), wanted.map(|(what, value)| (what.to_owned(), value.to_owned())));
     }

@@ -9,7 +9,7 @@ use crate::{
     capability::CapSet,
     engine::{ContainerState, Facts, Job},
     host::Machine,
-    observe::{CapSets, Outcome, ProcessFacts, Stream, map_words},
+    observe::{CapSets, Outcome, ProcessFacts, Seccomp, Stream, map_words},
     result::{CaseResult, StepResult},
     scenario::{
         describe,
@@ -57,10 +57,14 @@ fn effective(out: &mut String, container: &Container, spec: &Spec, facts: &Proce
     sets(out, 2, &facts.capabilities, machine);
     line(out, 2, format_args!("no_new_privs: {}", facts.no_new_privs));
     line(out, 2, format_args!("seccomp: {}", facts.seccomp.name()));
+    // The kernel shows that there is a filter and not which; the preset's own changes with caplab alone.
+    if let Some(profile) = container.seccomp_profile.as_ref().filter(|_| facts.seccomp == Seccomp::Filter) {
+        line(out, 2, format_args!("seccomp profile: {}", profile.identity()));
+    }
     let namespaces: Vec<_> = facts
         .namespaces
         .iter()
-        .filter(|(namespace, _)| !redact::NAMESPACES.contains(namespace))
+        .filter(|(namespace, _)| redact::shows(container, *namespace))
         .map(|(namespace, state)| format!("{} {}", describe::namespace(*namespace), state.name()))
         .collect();
     line(out, 2, format_args!("namespaces: {}", namespaces.join(", ")));
@@ -78,8 +82,9 @@ fn effective(out: &mut String, container: &Container, spec: &Spec, facts: &Proce
     };
     let mut mounts: Vec<_> = facts.mounts.iter().collect();
     mounts.sort_by_key(|mount| place(&mount.target));
-    for mount in mounts {
-        if let Shown::Line(text) = redact::mount(container, mount) {
+    for (index, mount) in mounts.iter().enumerate() {
+        let last = mounts[index + 1..].iter().all(|later| later.target != mount.target);
+        if let Shown::Line(text) = redact::mount(container, mount, last) {
             line(out, 3, format_args!("{text}"));
         }
     }

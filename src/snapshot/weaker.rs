@@ -1,86 +1,57 @@
-//! Whether a new picture shows less protection than the old one.
+//! Whether a new picture shows less protection than the old one: every line that says a protection counts where it is gone or says less,
+//! and where it cannot be told whether it says less it does.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod facts;
+mod mounts;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::rows::{Line, lines};
 
 /// Each point in which it does, in a line.
 pub(super) fn weaker(old: &str, new: &str) -> Vec<String> {
     let (old, new) = (Picture::read(old), Picture::read(new));
+    let renamed = Renamed::between(&old, &new);
     let mut found = Vec::new();
-    for (step, before) in &old.steps {
-        if let Some(after) = new.steps.get(step)
-            && !before.starts_with("allowed")
-            && !before.starts_with("observed")
-            && after.starts_with("allowed")
-        {
-            found.push(format!("{step}: was {before}, is {after}"));
+    for (name, before) in &old.containers {
+        match new.containers.get(renamed.now(name)) {
+            Some(after) => found.extend(before.lost(after, &renamed).into_iter().map(|point| format!("{name}{point}"))),
+            None => found.push(format!("{name}: the container is gone")),
         }
     }
-    for (place, before) in &old.facts {
-        let Some(after) = new.facts.get(place).filter(|after| *after != before) else { continue };
-        let lost = match place.rsplit(' ').next().unwrap_or("") {
-            "inheritable" | "permitted" | "effective" | "bounding" | "ambient" => {
-                let gained: Vec<_> = capabilities(after).difference(&capabilities(before)).copied().collect();
-                (before != "ALL" && !gained.is_empty()).then(|| format!("{place}: gains {}", gained.join(", ")))
-            }
-            "no_new_privs" => (before == "true").then(|| format!("{place}: was true, is {after}")),
-            "seccomp" => (after == "disabled").then(|| format!("{place}: was {before}, is {after}")),
-            "list" => (after.starts_with("every device") && !before.starts_with("every device"))
-                .then(|| format!("{place}: was {before}, is {after}")),
-            "pids" | "memory" | "swap" => {
-                let number = |text: &str| text.parse().unwrap_or(u64::MAX);
-                (number(after) > number(before)).then(|| format!("{place}: was {before}, is {after}"))
-            }
-            "namespaces" => {
-                // Its own, then another container's, then the host's.
-                let rank = |state: &str| match state {
-                    "new" => 0,
-                    "host" => 2,
-                    _ => 1,
-                };
-                let states = |text: &str| -> BTreeMap<String, String> {
-                    let pairs = text.split(", ").filter_map(|one| one.split_once(' '));
-                    pairs.map(|(name, state)| (name.to_owned(), state.to_owned())).collect()
-                };
-                let (old, new) = (states(before), states(after));
-                let shared: Vec<_> = old
-                    .iter()
-                    .filter_map(|(name, state)| Some((name, state, new.get(name)?)))
-                    .filter(|(_, old, new)| rank(new) > rank(old))
-                    .map(|(name, old, new)| format!("{name} was {old}, is {new}"))
-                    .collect();
-                (!shared.is_empty()).then(|| format!("{place}: {}", shared.join(", ")))
-            }
-            _ => None,
-        };
-        found.extend(lost);
-    }
-    for (mount, before) in &old.mounts {
-        let writable = |options: &str| options.split([' ', ',']).any(|word| word == "rw");
-        if let Some(after) = new.mounts.get(mount)
-            && !writable(before)
-            && writable(after)
-        {
-            found.push(format!("{mount}: was {before}, is {after}"));
-        }
+    for (before, after) in pairs(&old.steps, &new.steps, &renamed) {
+        found.extend(before.lost(after).into_iter().map(|point| format!("{}: {point}", before.title)));
     }
     found
 }
 
-fn capabilities(text: &str) -> BTreeSet<&str> {
-    text.split(", ").filter(|name| *name != "none").collect()
+/// A container that has another name now: the only one that is gone is the only one that is new.
+struct Renamed<'a>(Option<(&'a str, &'a str)>);
+
+impl<'a> Renamed<'a> {
+    fn between(old: &'a Picture, new: &'a Picture) -> Self {
+        let only = |these: &'a Picture, others: &Picture| {
+            let mut these = these.containers.keys().filter(|name| !others.containers.contains_key(*name));
+            these.next().filter(|_| these.next().is_none())
+        };
+        Self(only(old, new).map(String::as_str).zip(only(new, old).map(String::as_str)))
+    }
+
+    fn now<'b>(&self, name: &'b str) -> &'b str
+    where
+        'a: 'b,
+    {
+        self.0.filter(|(before, _)| *before == name).map_or(name, |(_, after)| after)
+    }
 }
 
-/// A section's lines by what they are about.
+/// A picture by what its lines are about.
 #[derive(Default)]
 struct Picture {
-    /// `1 in box, list_firewall` and its outcome.
-    steps: BTreeMap<String, String>,
-    /// `box effective` and its value.
-    facts: BTreeMap<String, String>,
-    /// `box /mnt` and its options.
-    mounts: BTreeMap<String, String>,
+    containers: BTreeMap<String, Contained>,
+    steps: Vec<Step>,
 }
 
 impl Picture {
@@ -88,51 +59,198 @@ impl Picture {
         let mut picture = Self::default();
         for Line { part, about, value } in lines(section) {
             match (part.as_str(), about.as_slice()) {
-                ("containers", [container, name]) => picture.facts.insert(format!("{container} {name}"), value),
-                ("containers", [container, _, target]) => picture.mounts.insert(format!("{container} {target}"), value),
-                ("steps", [step]) => picture.steps.insert(step.clone(), value),
-                _ => None,
-            };
+                ("containers", [container, name]) => {
+                    let container = picture.containers.entry(container.clone()).or_default();
+                    if name.starts_with("refused(") {
+                        container.refused = Some(name.clone());
+                    } else {
+                        container.facts.insert(name.clone(), value);
+                    }
+                }
+                ("containers", [container, _, target]) => {
+                    picture.containers.entry(container.clone()).or_default().mounts.push((target.clone(), value));
+                }
+                ("steps", [title]) => picture.steps.push(Step::new(title, value)),
+                ("steps", [_, what @ ..]) => {
+                    if let Some(step) = picture.steps.last_mut() {
+                        step.say(what, &value);
+                    }
+                }
+                _ => {}
+            }
         }
         picture
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What a picture says of a container.
+#[derive(Default)]
+struct Contained {
+    /// `refused(start)`: then nothing else is said.
+    refused: Option<String>,
+    /// `effective` and its value.
+    facts: BTreeMap<String, String>,
+    /// `/mnt` and `fixture:/etc ro`, a later one over an earlier one at the same place.
+    mounts: Vec<(String, String)>,
+}
 
-    const OLD: &str = "containers:\n  box:\n    permitted, effective: CAP_CHOWN\n    no_new_privs: true\n    limit pids: 32\n    device list: the runtime's own\n    namespaces: pid new, user host\n    \
-        mounts:\n      /mnt fixture:/etc ro\nsteps:\n  1 in box, mount: denied(EPERM)\n";
-
-    #[test]
-    fn what_protects_less_is_named() {
-        let new = OLD
-            .replace("permitted, effective: CAP_CHOWN", "permitted: CAP_CHOWN\n    effective: CAP_CHOWN, CAP_KILL")
-            .replace("no_new_privs: true", "no_new_privs: false")
-            .replace("pids: 32", "pids: unlimited")
-            .replace("list: the runtime's own", "list: every device")
-            .replace("pid new", "pid host")
-            .replace("/etc ro", "/etc rw")
-            .replace("denied(EPERM)", "allowed");
-        assert_eq!(weaker(OLD, &new).len(), 7, "{:?}", weaker(OLD, &new));
+impl Contained {
+    fn lost(&self, after: &Self, renamed: &Renamed<'_>) -> Vec<String> {
+        if after.refused.is_some() {
+            return Vec::new();
+        }
+        if let Some(refused) = &self.refused {
+            return vec![format!(": was {refused}, is started")];
+        }
+        let mut found = Vec::new();
+        let names: BTreeSet<_> = self.facts.keys().chain(after.facts.keys()).collect();
+        for name in names.into_iter().filter(|name| Cover::of(name).is_none()) {
+            let before = self.facts.get(name).map(|value| match name.as_str() {
+                "namespaces" => facts::map_owners(value, |owner| renamed.now(owner)),
+                _ => value.clone(),
+            });
+            let lost = facts::lost(name, before.as_deref(), after.facts.get(name).map(String::as_str));
+            found.extend(lost.map(|lost| format!(" {name}: {lost}")));
+        }
+        for (cover, words) in [(Cover::Masked, "masked"), (Cover::ReadOnly, "read-only")] {
+            let mut kept = after.covered(Cover::Masked);
+            if cover == Cover::ReadOnly {
+                kept.extend(after.covered(Cover::ReadOnly));
+            }
+            let lost: Vec<_> = self.covered(cover).difference(&kept).copied().collect();
+            if !lost.is_empty() {
+                found.push(format!(" {words}: no longer {}", lost.join(" ")));
+            }
+        }
+        found.extend(mounts::lost(&self.mounts, &after.mounts).into_iter().map(|lost| format!(" {lost}")));
+        found
     }
 
-    #[test]
-    fn a_namespace_that_is_shared_protects_less_than_an_own_one_and_more_than_the_hosts() {
-        let shared = OLD.replace("pid new", "pid container:a");
-        let hosts = OLD.replace("pid new", "pid host");
-        assert_eq!(weaker(OLD, &shared), ["box namespaces: pid was new, is container:a"]);
-        assert_eq!(weaker(&shared, &hosts), ["box namespaces: pid was container:a, is host"]);
-        assert_eq!(weaker(&hosts, &shared), Vec::<String>::new());
+    fn covered(&self, cover: Cover) -> BTreeSet<&str> {
+        let of_it = self.facts.iter().filter(|(name, _)| Cover::of(name) == Some(cover));
+        of_it.flat_map(|(_, paths)| paths.split(' ')).collect()
+    }
+}
+
+/// What is done about a path of the kernel's. One that is masked is read-only as well.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cover {
+    Masked,
+    ReadOnly,
+}
+
+impl Cover {
+    fn of(name: &str) -> Option<Self> {
+        match name.split(',').next() {
+            Some("masked") => Some(Self::Masked),
+            Some("read-only") => Some(Self::ReadOnly),
+            _ => None,
+        }
+    }
+}
+
+/// What a picture says of a step.
+struct Step {
+    /// `1 in box, mount`.
+    title: String,
+    /// The author's; `None` is the step's number, which another step before it changes.
+    id: Option<String>,
+    /// `box as 6667:6667`; of a look at a file of the host nothing.
+    place: String,
+    /// `mount`.
+    what: String,
+    outcome: String,
+    /// What it showed.
+    facts: BTreeMap<String, String>,
+}
+
+impl Step {
+    fn new(title: &str, outcome: String) -> Self {
+        let (head, what) = title.split_once(", ").unwrap_or((title, ""));
+        let (id, place) = head.rsplit_once(" in ").unwrap_or((head, ""));
+        let numbered = id.bytes().all(|byte| byte.is_ascii_digit());
+        Self {
+            title: title.to_owned(),
+            id: (!numbered).then(|| id.to_owned()),
+            place: place.to_owned(),
+            what: what.to_owned(),
+            outcome,
+            facts: BTreeMap::new(),
+        }
     }
 
-    #[test]
-    fn what_protects_more_is_not() {
-        let new = OLD
-            .replace("effective: CAP_CHOWN", "effective: none")
-            .replace("denied(EPERM)", "denied(EACCES)")
-            .replace("pids: 32", "pids: 16");
-        assert_eq!(weaker(OLD, &new), Vec::<String>::new());
+    fn say(&mut self, about: &[String], value: &str) {
+        let (name, value) = match about {
+            // A line of a text.
+            [stream, _] => (stream.as_str(), format!("{value}\n")),
+            [name] => match (name.as_str(), value) {
+                ("because" | "no" | "a", _) => ("because", format!("{name} {value}")),
+                ("not", "there") => ("file", "not there".to_owned()),
+                ("not", _) => ("because", format!("not {value}")),
+                ("mode", _) => ("file", format!("mode: {value}")),
+                (name, _) => (name, value.to_owned()),
+            },
+            _ => return,
+        };
+        self.facts.entry(name.to_owned()).or_default().push_str(&value);
     }
+
+    /// What it does and where, with the names that containers have now.
+    fn does(&self, renamed: &Renamed<'_>) -> (String, String) {
+        let (name, whom) = self.place.split_once(" as ").unwrap_or((&self.place, ""));
+        let what = self.what.strip_prefix("host: process of ");
+        let what = what.map(|name| format!("host: process of {}", renamed.now(name)));
+        (format!("{} as {whom}", renamed.now(name)), what.unwrap_or_else(|| self.what.clone()))
+    }
+
+    /// How much its outcome says for the container: a refusal, a failure whose cause it does not say, nothing.
+    fn holds(&self) -> u8 {
+        let begins = |words: &[&str]| words.iter().any(|word| self.outcome.starts_with(word));
+        if begins(&["denied", "refused", "killed"]) { 2 } else { u8::from(begins(&["failed", "timed out"])) }
+    }
+
+    fn lost(&self, after: Option<&Self>) -> Vec<String> {
+        let Some(after) = after else {
+            let said = self.holds() > 0 || self.outcome == "observed";
+            return if said { vec![format!("was {}, the step is gone", self.outcome)] } else { Vec::new() };
+        };
+        if after.holds() < self.holds() {
+            return vec![format!("was {}, is {}", self.outcome, after.outcome)];
+        }
+        let names: BTreeSet<_> = self.facts.keys().chain(after.facts.keys()).collect();
+        let mut found = Vec::new();
+        for name in names {
+            // Why something is allowed is no protection.
+            if name == "because" && self.holds() == 0 {
+                continue;
+            }
+            let (before, after) = (self.facts.get(name).map(String::as_str), after.facts.get(name).map(String::as_str));
+            found.extend(facts::lost(name, before, after).map(|lost| format!("{name}: {lost}")));
+        }
+        found
+    }
+}
+
+/// Each old step with the new one that has its author's id, or else does the same: the first of those that do with the first, and so on.
+fn pairs<'a>(old: &'a [Step], new: &'a [Step], renamed: &Renamed<'_>) -> Vec<(&'a Step, Option<&'a Step>)> {
+    let none = Renamed(None);
+    let mut free: Vec<bool> = vec![true; new.len()];
+    let mut by_id: HashMap<usize, usize> = HashMap::new();
+    for (index, step) in old.iter().enumerate().filter(|(_, step)| step.id.is_some()) {
+        let same = |other: &Step| other.id == step.id && other.does(&none).0 == step.does(renamed).0;
+        if let Some(at) = new.iter().position(same) {
+            free[at] = false;
+            by_id.insert(index, at);
+        }
+    }
+    let mut found = Vec::new();
+    for (index, step) in old.iter().enumerate() {
+        let by_id = by_id.get(&index).copied();
+        let at = by_id.or_else(|| (0..new.len()).find(|at| free[*at] && new[*at].does(&none) == step.does(renamed)));
+        if let Some(at) = at {
+            free[at] = false;
+        }
+        found.push((step, at.map(|at| &new[at])));
+    }
+    found
 }
