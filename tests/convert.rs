@@ -138,6 +138,34 @@ fn what_the_format_does_not_take_is_a_comment() {
     assert!(text.contains("cap_add: [KILL]") && text.contains("# cap_add CAP_TO_FLY: no capability"), "{text}");
 }
 
+/// docker gives a privileged container everything, in whatever order the words stand: nothing is asserted of what it ignores.
+#[test]
+fn privileged_wins_over_what_engines_ignore() {
+    let lab = tempfile::tempdir().expect("a folder");
+    fs::write(lab.path().join("p.json"), PROFILE).expect("written");
+    let ignored = ["--cap-drop=ALL", "--device /dev/fuse", "--device-cgroup-rule 'c 10:229 rwm'"];
+    for (flag, engine) in ignored.into_iter().flat_map(|flag| ["docker", "podman"].map(|engine| (flag, engine))) {
+        for flags in [format!("{flag} --privileged"), format!("--privileged {flag}")] {
+            let text = says(lab.path(), &["from", &format!("{engine} run {flags} box")]);
+            assert!(text.contains("\n  privileged: true\n"), "{flags}: {text}");
+            assert!(text.contains("beside `privileged`, which "), "{flags}: {text}");
+            assert!(!text.contains("\n  cap_drop") && !text.contains("\n  device"), "{flags}: {text}");
+            assert!(text.contains("effective: ALL, bounding: ALL"), "{flags}: {text}");
+        }
+    }
+    let compose = "services: {web: {image: a, cap_drop: [ALL, KILL], privileged: true}}\n";
+    fs::write(lab.path().join("compose.yaml"), compose).expect("written");
+    let text = says(lab.path(), &["from", "compose.yaml"]);
+    assert!(text.contains("\n  privileged: true\n") && text.contains("bounding: ALL"), "{text}");
+    // docker and a kubelet leave a profile out beside it, podman does not.
+    for (engine, said) in [("docker", true), ("podman", false)] {
+        let line = format!("{engine} run --security-opt seccomp=p.json --privileged box");
+        let text = says(lab.path(), &["from", &line]);
+        assert!(text.contains("\n  privileged: true\n"), "{text}");
+        assert_eq!(text.contains("seccomp: disabled"), said, "{text}");
+    }
+}
+
 #[test]
 fn files_become_scenarios() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/convert");
@@ -267,6 +295,8 @@ fn the_engines_own_profile_is_no_file() {
     assert!(text.contains("RuntimeDefault") && text.contains("cpu: \"0.5\""), "{text}");
 }
 
+const GIVEN: &str = "# cap_add: to who is not root podman gives it as ambient and effective";
+
 /// What a Pod's container has and the engine by itself gives otherwise is said.
 #[test]
 fn an_engine_is_told_what_a_preset_has() {
@@ -297,6 +327,16 @@ fn an_engine_is_told_what_a_preset_has() {
         ("podman", "preset: kubernetes, user: \"1000\"", "--cap-add", false),
         ("podman", "preset: kubernetes, user: \"1000\"", "# preset kubernetes: podmans bounding set", true),
         ("podman", "preset: kubernetes, user: \"1000\", cap_drop: [ALL]", "bounding set", false),
+        // podman gives what is added to a user, a Pod has it as bounding alone: dropped ones do not change that.
+        ("podman", "preset: kubernetes, user: \"1000\", cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, true),
+        ("podman", "preset: bare, user: \"1000\", cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, true),
+        ("podman", "preset: docker, user: nobody, cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, true),
+        ("podman", "preset: kubernetes, user: \"1000\", privileged: true, cap_add: [NET_RAW]", GIVEN, true),
+        ("podman", "preset: kubernetes, user: \"1000\", cap_drop: [ALL]", GIVEN, false),
+        ("podman", "preset: kubernetes, user: \"0:5\", cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, false),
+        ("podman", "preset: kubernetes, cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, false),
+        ("docker", "preset: kubernetes, user: \"1000\", cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, false),
+        ("podman", "preset: podman, user: \"1000\", cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, false),
         ("podman", "preset: kubernetes, shm_size: 1m", "65536k", false),
         ("podman", "preset: kubernetes, pids_limit: 10", "--pids-limit -1", false),
         ("podman", "preset: kubernetes, security_opt: [\"unmask=ALL\"]", "mask=/", false),

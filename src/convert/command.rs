@@ -423,6 +423,11 @@ fn unsaid(dialect: Dialect, part: &Part, notes: &mut Vec<String>) {
             _ => beside(dialect),
         };
         notes.push(format!("preset {whose}: {why}"));
+        if preset::is_given(dialect, part) {
+            notes.push(format!(
+                "cap_add: to who is not root podman gives it as ambient and effective, preset {whose} as bounding alone"
+            ));
+        }
     }
     notes.extend(sources(part));
     let written = |key: &str| {

@@ -83,6 +83,15 @@ fn title(draft: &Draft) -> String {
     }
 }
 
+/// Keys that are asked for before the others.
+const RANKS: [&str; 2] = ["privileged", "mem_limit"];
+
+/// Whether a filter is among the options that is not the engine's.
+fn has_profile(options: &Plain) -> bool {
+    let items = options.items().iter().filter_map(Plain::scalar);
+    items.filter_map(|option| option.strip_prefix("seccomp")).any(|rest| !rest.ends_with("unconfined"))
+}
+
 /// What the reader of the format took.
 struct Taken<'a> {
     /// Where its author's files are.
@@ -121,8 +130,17 @@ impl Taken<'_> {
             };
             self.note(format!("image {image}: the container is made of {made_of}"));
         }
-        for (key, value) in part.keys.0.iter().filter(|(key, _)| key != "preset") {
+        // Of two that do not fit together the one that wins is asked first, wherever its author wrote it: `privileged` over what engines
+        // ignore beside it (moby oci/caps TweakCapabilities), a limit before one that is none without it.
+        let rank = |key: &str| RANKS.iter().position(|first| *first == key).unwrap_or(RANKS.len());
+        let mut keys: Vec<_> = part.keys.0.iter().filter(|(key, _)| key != "preset").collect();
+        keys.sort_by_key(|(key, _)| rank(key));
+        for (key, value) in keys {
             let Err(why) = self.take(key, value) else { continue };
+            // Its filter is no other's: podman has it beside `privileged`.
+            if key == "security_opt" && part.keys.text("preset") == Some("podman") && has_profile(value) {
+                self.parts.iter_mut().last().into_iter().for_each(|part| part.unknown.push("seccomp"));
+            }
             // One item that is refused does not take the others with it.
             match value {
                 Plain::List(items) if items.len() > 1 => {
