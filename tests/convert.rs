@@ -281,6 +281,63 @@ fn what_a_pod_leaves_to_others_is_not_asserted() {
     assert!(says("", "", ", resources: {limits: {cpu: 0.5x}}").contains("# resources: limits: cpu 0.5x"));
 }
 
+/// The containers of a Pod have a sandbox's namespaces in common.
+#[test]
+fn containers_of_a_pod_share_what_a_sandbox_has() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let long = "l".repeat(63);
+    let from = |spec: &str| {
+        let text = format!(
+            "kind: Pod\nspec:\n  hostname: grey\n  securityContext: {{sysctls: [{{name: net.ipv4.ip_forward, value: \"1\"}}]}}\n  {spec}\n  containers: [{{name: {long}, image: a}}, {{name: log, image: b}}]\n"
+        );
+        fs::write(lab.path().join("pod.yaml"), text).expect("written");
+        let text = says(lab.path(), &["from", "pod.yaml"]);
+        let (web, log) = text.split_once("\n  log:\n").expect("two containers");
+        (web.to_owned(), log.split("\nsteps:").next().expect("a container").to_owned())
+    };
+    let called = &long[..60];
+    let shares = |log: &str, key: &str| log.contains(&format!("    {key}: \"container:{called}\"\n"));
+    let (web, log) = from("");
+    for key in ["network_mode", "ipc", "uts"] {
+        assert!(shares(&log, key) && !web.contains(&format!("{key}: \"container")), "{key}: {web}{log}");
+    }
+    assert!(!shares(&log, "pid") && !log.contains("hostname") && !log.contains("sysctls"), "{log}");
+    assert!(web.contains("hostname: grey") && web.contains("ip_forward"), "{web}");
+    let (web, log) = from("shareProcessNamespace: true");
+    assert!(shares(&log, "pid") && web.contains("# shareProcessNamespace: in the Pod pid 1 is"), "{web}{log}");
+    let (_, log) = from("hostIPC: true");
+    assert!(shares(&log, "network_mode") && log.contains("    ipc: host\n"), "{log}");
+    let (_, log) = from("hostNetwork: true");
+    assert!(shares(&log, "ipc") && log.contains("network_mode: host") && !shares(&log, "uts"), "{log}");
+    let (_, log) = from("hostUsers: false");
+    assert!(log.contains("# not carried over: network_mode, ipc, uts: in the Pod they are those of l"), "{log}");
+    assert!(!log.contains("container:"), "{log}");
+
+    let to = |log: &str| {
+        let text = format!(
+            "title: Two\ncontainers: {{web: {{preset: kubernetes}}, log: {{preset: kubernetes{log}}}}}\nsteps: [{{inspect: {{uid: 0}}, in: web}}]\n"
+        );
+        fs::write(lab.path().join("two.yaml"), text).expect("written");
+        says(lab.path(), &["to", "pod", "two.yaml"])
+    };
+    let all = ", network_mode: \"container:web\", ipc: \"container:web\", uts: \"container:web\"";
+    let text = to("");
+    for key in ["network_mode", "ipc", "uts"] {
+        assert!(text.contains(&format!("# {key}: the containers of a Pod share one ")), "{key}: {text}");
+    }
+    assert!(!text.contains("# pid") && !text.contains("shareProcessNamespace"), "{text}");
+    let text = to(all);
+    assert!(!text.contains("share") && !text.contains("# log: "), "{text}");
+    let text = to(&format!("{all}, pid: \"container:web\""));
+    assert!(text.contains("shareProcessNamespace: true") && !text.contains("# log: "), "{text}");
+    // And back.
+    fs::write(lab.path().join("pod.yaml"), text).expect("written");
+    let back = says(lab.path(), &["from", "pod.yaml"]);
+    for key in ["network_mode", "ipc", "uts", "pid"] {
+        assert!(back.contains(&format!("    {key}: \"container:web\"\n")), "{key}: {back}");
+    }
+}
+
 /// Kubernetes' word for the engine's own profile is to docker the name of a file.
 #[test]
 fn the_engines_own_profile_is_no_file() {

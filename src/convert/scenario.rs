@@ -50,7 +50,7 @@ fn draft(scenario: &Scenario, document: &Plain) -> Draft {
 /// # Errors
 /// Where nothing of it is left that could be a container.
 pub fn write(draft: &Draft) -> Result<String, Unconvertible> {
-    let mut taken = Taken { folder: &draft.folder, host: Vec::new(), parts: Vec::new() };
+    let mut taken = Taken { folder: &draft.folder, host: Vec::new(), parts: Vec::new(), called: Vec::new() };
     for part in &draft.parts {
         taken.part(&profile::found(part, &draft.folder)?);
     }
@@ -100,6 +100,8 @@ struct Taken<'a> {
     host: Vec<String>,
     /// The containers.
     parts: Vec<Part>,
+    /// What each was called, and is here.
+    called: Vec<(String, String)>,
 }
 
 impl Taken<'_> {
@@ -113,6 +115,7 @@ impl Taken<'_> {
         while self.parts.iter().any(|other| other.name == name) {
             name.push('x');
         }
+        self.called.push((part.name.clone(), name.clone()));
         let (notes, tried, unknown) = (part.notes.clone(), part.tried.clone(), part.unknown.clone());
         self.parts.push(Part { name, notes, tried, unknown, ..Part::default() });
         let preset = part.keys.get("preset").map(|preset| (preset, self.take("preset", preset)));
@@ -136,6 +139,7 @@ impl Taken<'_> {
         let mut keys: Vec<_> = part.keys.0.iter().filter(|(key, _)| key != "preset").collect();
         keys.sort_by_key(|(key, _)| rank(key));
         for (key, value) in keys {
+            let value = &self.renamed(value);
             let Err(why) = self.take(key, value) else { continue };
             // Its filter is no other's: podman has it beside `privileged`.
             if key == "security_opt" && part.keys.text("preset") == Some("podman") && has_profile(value) {
@@ -163,6 +167,15 @@ impl Taken<'_> {
                 }
                 value => self.note(format!("{}: {why}", shown(key, value))),
             }
+        }
+    }
+
+    /// What names another container of the draft, with the name that it has here.
+    fn renamed(&self, value: &Plain) -> Plain {
+        let owner = value.scalar().and_then(|text| text.strip_prefix("container:"));
+        match self.called.iter().find(|(name, _)| Some(name.as_str()) == owner) {
+            Some((_, name)) => Plain::text(format!("container:{name}")),
+            None => value.clone(),
         }
     }
 

@@ -26,8 +26,9 @@ pub fn write(draft: &Draft, image: &str) -> String {
     for part in &draft.parts {
         of_pod(part, &mut pod, &mut security, &mut notes);
     }
+    let shared = sharing(&draft.parts, &mut pod, &mut notes);
     let containers: Vec<Plain> =
-        draft.parts.iter().map(|part| container(part, image, &mut volumes, &mut notes)).collect();
+        draft.parts.iter().map(|part| container(part, image, &shared, &mut volumes, &mut notes)).collect();
     if !security.is_empty() {
         put(&mut pod, "securityContext", Plain::Map(security));
     }
@@ -97,7 +98,64 @@ fn of_pod(part: &Part, pod: &mut Map, security: &mut Map, notes: &mut Vec<String
     notes.extend(unnamed);
 }
 
-fn container(part: &Part, image: &str, volumes: &mut Vec<Plain>, notes: &mut Vec<String>) -> Plain {
+/// Whose a namespace is.
+#[derive(Debug, PartialEq, Eq)]
+enum Owner<'a> {
+    Own,
+    Host,
+    Container(&'a str),
+}
+
+fn owner(value: &Plain) -> Owner<'_> {
+    match value.scalar().unwrap_or_default() {
+        "host" => Owner::Host,
+        word => word.strip_prefix("container:").map_or(Owner::Own, Owner::Container),
+    }
+}
+
+/// Keys of namespaces that all containers have in common, as a Pod's have; of those that they have not a comment says what a Pod does.
+fn sharing(parts: &[Part], pod: &mut Map, notes: &mut Vec<String>) -> Vec<&'static str> {
+    let mut shared = Vec::new();
+    if parts.len() < 2 {
+        return shared;
+    }
+    // Whose it is in the end; no scenario has a circle.
+    fn whose<'a>(parts: &'a [Part], part: &'a Part, key: &str) -> &'a str {
+        match part.keys.get(key).map_or(Owner::Own, owner) {
+            Owner::Own => &part.name,
+            Owner::Host => "host",
+            Owner::Container(name) => {
+                parts.iter().find(|other| other.name == name).map_or(name, |other| whose(parts, other, key))
+            }
+        }
+    }
+    let names = || parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ");
+    for (key, what) in [
+        ("network_mode", "network namespace, with its ports and its localhost"),
+        ("ipc", "IPC namespace, with its /dev/shm"),
+        ("uts", "host name"),
+        ("pid", "pid namespace"),
+    ] {
+        let mut owners: Vec<&str> = parts.iter().map(|part| whose(parts, part, key)).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        let is_own = owners.len() == parts.len();
+        if owners.len() == 1 {
+            shared.push(key);
+            if key == "pid" && owners != ["host"] {
+                put(pod, "shareProcessNamespace", Plain::truth(true));
+                notes.push("pid: with shareProcessNamespace pid 1 of all of them is the Pod's pause".to_owned());
+            }
+        } else if key != "pid" {
+            notes.push(format!("{key}: the containers of a Pod share one {what}; {} of the scenario do not", names()));
+        } else if !is_own || owners.contains(&"host") {
+            notes.push(format!("pid: the containers of a Pod share one {what} or none; {} share some", names()));
+        }
+    }
+    shared
+}
+
+fn container(part: &Part, image: &str, shared: &[&str], volumes: &mut Vec<Plain>, notes: &mut Vec<String>) -> Plain {
     let keys = &part.keys;
     let mut say = |what: String| notes.push(format!("{}: {what}", part.name));
     sources(part).into_iter().for_each(&mut say);
@@ -182,6 +240,8 @@ fn container(part: &Part, image: &str, volumes: &mut Vec<Plain>, notes: &mut Vec
             "uidmap" | "gidmap" => "the kubelet picks the range of ids for hostUsers: false",
             "ulimits" => "Kubernetes has no field for resource limits of processes",
             "pids_limit" => "it is the kubelet's setting (podPidsLimit), not a Pod's",
+            key if shared.contains(&key) && owner(value) != Owner::Own => continue,
+            "ipc" if shared.contains(&"ipc") && value.scalar() == Some("shareable") => continue,
             "network_mode" if value.scalar() == Some("host") => continue,
             "network_mode" => "a Pod always has the cluster's network; a NetworkPolicy closes it",
             "pid" | "ipc" if value.scalar() == Some("host") => continue,
