@@ -5,7 +5,9 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use super::{
     Draft, Keys, Part, Unconvertible,
     draft::{argv, texts},
-    profile, volume, yaml,
+    profile,
+    settled::settled,
+    volume, yaml,
 };
 use crate::{
     capability::CapSet,
@@ -52,7 +54,7 @@ fn draft(scenario: &Scenario, document: &Plain) -> Draft {
 pub fn write(draft: &Draft) -> Result<String, Unconvertible> {
     let mut taken = Taken { folder: &draft.folder, host: Vec::new(), parts: Vec::new(), called: Vec::new() };
     for part in &draft.parts {
-        taken.part(&profile::found(part, &draft.folder)?);
+        taken.part(&profile::found(&settled(part)?, &draft.folder)?);
     }
     let mut text = String::new();
     for note in &draft.notes {

@@ -7,7 +7,7 @@ use crate::{
     convert::{
         Draft, Part, Unconvertible,
         draft::{argv, texts},
-        unknown,
+        unknown, volume,
     },
     scenario::plain::{self, Plain},
 };
@@ -238,20 +238,26 @@ impl<'a> Object<'a> {
                 None => return Err(unknown("field of a PodSpec", field, POD)),
             }
             if field == "initContainers" {
-                let names = value.items().iter().filter_map(|one| one.get("name")?.scalar());
-                notes.push(format!(
-                    "initContainers {}: they end before the others begin",
-                    names.collect::<Vec<_>>().join(", ")
-                ));
+                let ending = value.items().iter().filter(|one| !is_sidecar(one));
+                let names = ending.filter_map(|one| one.get("name")?.scalar()).collect::<Vec<_>>().join(", ");
+                if !names.is_empty() {
+                    notes.push(format!("initContainers {names}: they end before the others begin"));
+                }
             }
         }
         let containers = spec.get("containers").map_or(&[][..], Plain::items);
         if containers.is_empty() {
             return Err(Unconvertible(format!("{shown}: a {kind} without containers")));
         }
-        let parts = containers.iter().map(|one| container(spec, one)).collect::<Result<_, _>>()?;
+        let sidecars = spec.get("initContainers").map_or(&[][..], Plain::items).iter().filter(|one| is_sidecar(one));
+        let parts = containers.iter().chain(sidecars).map(|one| container(spec, one)).collect::<Result<_, _>>()?;
         Ok((parts, notes))
     }
+}
+
+/// An init container that runs beside the others (Kubernetes 1.29, KEP-753).
+fn is_sidecar(container: &Plain) -> bool {
+    container.get("restartPolicy").and_then(Plain::scalar) == Some("Always")
 }
 
 fn container(pod: &Plain, container: &Plain) -> Result<Part, Unconvertible> {
@@ -297,6 +303,15 @@ fn container(pod: &Plain, container: &Plain) -> Result<Part, Unconvertible> {
         part.keys.set("command", texts(words));
     }
     security(pod.get("securityContext"), container.get("securityContext"), &mut part)?;
+    let sources = part.keys.items("volumes").iter().map(volume::parts);
+    let sources: Vec<String> = sources.map(|one| format!("{} at {}", one.source, one.target)).collect();
+    if !sources.is_empty() && part.keys.get("uidmap").is_some() {
+        part.notes.push(format!(
+            "not carried over: whose the files of {} are: with hostUsers: false the kubelet maps the ids of every volume, and in the Pod \
+             the file's owner is the container's user of that number, here it is the host's",
+            sources.join(", ")
+        ));
+    }
     Ok(part)
 }
 
@@ -382,8 +397,10 @@ fn security(pod: Option<&Plain>, own: Option<&Plain>, part: &mut Part) -> Result
             known if !SECURITY.contains(&known) => {
                 return Err(unknown("field of a securityContext", known, SECURITY));
             }
-            "fsGroup"
-            | "fsGroupChangePolicy"
+            "fsGroup" => part.notes.push(
+                "fsGroup: its processes have that group; that the kubelet gives it the files of volumes is not carried over".to_owned(),
+            ),
+            "fsGroupChangePolicy"
             | "supplementalGroupsPolicy"
             | "seLinuxOptions"
             | "appArmorProfile"
@@ -457,8 +474,10 @@ fn security(pod: Option<&Plain>, own: Option<&Plain>, part: &mut Part) -> Result
             part.keys.set(key, Plain::List(list.items().to_vec()));
         }
     }
-    if let Some(groups) = find("supplementalGroups") {
-        let groups = groups.items().iter().filter_map(Plain::scalar).map(str::to_owned);
+    let groups = find("supplementalGroups").map_or(&[][..], Plain::items).iter().filter_map(Plain::scalar);
+    let mut groups: Vec<&str> = groups.collect();
+    groups.extend(text("fsGroup").filter(|group| !groups.contains(group)));
+    if !groups.is_empty() {
         part.keys.set("group_add", texts(groups));
     }
     for sysctl in find("sysctls").map_or(&[][..], Plain::items) {
@@ -472,8 +491,14 @@ fn mount(pod: &Plain, mount: &Plain, part: &mut Part) {
     let field = |name: &str| mount.get(name).and_then(Plain::scalar);
     let (name, target) = (field("name").unwrap_or_default(), field("mountPath").unwrap_or_default());
     for (option, _) in mount.entries() {
-        if !["name", "mountPath", "readOnly", "subPath", "mountPropagation"].contains(&option.as_str()) {
-            part.notes.push(format!("volumeMounts {name}: {option} has no meaning here"));
+        match option.as_str() {
+            "name" | "mountPath" | "readOnly" | "subPath" | "mountPropagation" => {}
+            "recursiveReadOnly" if field(option) == Some("Disabled") => {}
+            "recursiveReadOnly" => part.notes.push(format!(
+                "volumeMounts {name}: recursiveReadOnly is not carried over: in the Pod what is mounted below it is read-only too, \
+                 here only the volume itself"
+            )),
+            option => part.notes.push(format!("volumeMounts {name}: {option} has no meaning here")),
         }
     }
     let mut volumes = pod.get("volumes").map_or(&[][..], Plain::items).iter();

@@ -6,6 +6,7 @@ use crate::{
         Draft, Part,
         command::sources,
         draft::{argv, pairs, texts},
+        settled::bare,
         volume, yaml,
     },
     scenario::{model::Propagation, plain::Plain},
@@ -162,7 +163,11 @@ fn container(part: &Part, image: &str, shared: &[&str], volumes: &mut Vec<Plain>
     let mut map = Map::new();
     put(&mut map, "name", Plain::text(label(&part.name)));
     put(&mut map, "image", Plain::text(image));
-    let command = keys.get("command").map_or_else(|| vec!["sleep".into(), "infinity".into()], argv);
+    let mut command: Vec<String> =
+        ["entrypoint", "command"].iter().filter_map(|key| keys.get(key)).flat_map(argv).collect();
+    if command.is_empty() {
+        command = vec!["sleep".into(), "infinity".into()];
+    }
     // $(NAME) is the kubelet's to replace.
     put(&mut map, "command", texts(command.iter().map(|word| escaped(word))));
     if let Some(dir) = keys.text("working_dir") {
@@ -186,6 +191,14 @@ fn container(part: &Part, image: &str, shared: &[&str], volumes: &mut Vec<Plain>
     }
     if !limits.is_empty() {
         put(&mut map, "resources", Plain::Map(vec![("limits".to_owned(), Plain::Map(limits))]));
+    }
+    let targets: Vec<String> = keys.items("volumes").iter().map(|one| volume::parts(one).target).collect();
+    if !targets.is_empty() && ["uidmap", "gidmap"].iter().any(|key| keys.get(key).is_some()) {
+        say(format!(
+            "not carried over: whose the files of {} are: with hostUsers: false the kubelet maps the ids of every volume, and in the \
+             Pod the file's owner is the container's user of that number, in the scenario it is the host's",
+            targets.join(", ")
+        ));
     }
     let mut mounts = Vec::new();
     let mut mount = |source: Map, target: &str, read_only: bool, propagation: Option<Propagation>| {
@@ -250,8 +263,8 @@ fn container(part: &Part, image: &str, shared: &[&str], volumes: &mut Vec<Plain>
             }
             "expect" => "whether it starts is seen, not asked for",
             "rootfs" | "privileged" | "cap_add" | "cap_drop" | "user" | "group_add" | "volumes" | "tmpfs"
-            | "read_only" | "security_opt" | "hostname" | "environment" | "working_dir" | "command" | "sysctls"
-            | "mem_limit" | "cpus" => continue,
+            | "read_only" | "security_opt" | "hostname" | "environment" | "working_dir" | "entrypoint" | "command"
+            | "sysctls" | "mem_limit" | "cpus" => continue,
             _ => "a Pod has no field for it",
         };
         say(format!("{key}: {why}"));
@@ -268,7 +281,9 @@ fn security(part: &Part, say: &mut impl FnMut(String)) -> Map {
             match id {
                 Some(id) if id.parse::<u32>().is_ok() => put(&mut security, field, Plain::number(id)),
                 Some("root") => put(&mut security, field, Plain::number(0)),
-                Some(name) => say(format!("user {name}: Kubernetes takes numbers")),
+                Some(name) => say(format!(
+                    "not carried over: user {name}: {field} takes numbers, and without it the image decides; look its number up"
+                )),
                 None => {}
             }
         }
@@ -279,6 +294,7 @@ fn security(part: &Part, say: &mut impl FnMut(String)) -> Map {
     if keys.is("read_only") {
         put(&mut security, "readOnlyRootFilesystem", Plain::truth(true));
     }
+    let mut file = None;
     let mut filtered = !keys.is("privileged") && !matches!(keys.text("preset"), Some("bare" | "kubernetes"));
     for option in keys.items("security_opt").iter().filter_map(Plain::scalar) {
         match option {
@@ -293,24 +309,41 @@ fn security(part: &Part, say: &mut impl FnMut(String)) -> Map {
             "seccomp=unconfined" | "seccomp:unconfined" => filtered = false,
             "seccomp=runtime/default" => filtered = true,
             "systempaths=unconfined" => put(&mut security, "procMount", Plain::text("Unmasked")),
-            other => say(format!("security_opt {other}: a Pod has no field for it")),
+            option => match option.strip_prefix("seccomp=").or_else(|| option.strip_prefix("seccomp:")) {
+                Some(name) => {
+                    say(format!(
+                        "seccomp profile {name}: copy it to every node, into the kubelet's folder (/var/lib/kubelet/seccomp)"
+                    ));
+                    file = Some(name);
+                }
+                None => say(format!("security_opt {option}: a Pod has no field for it")),
+            },
         }
+    }
+    let is_both = ["cap_add", "cap_drop"].iter().all(|key| keys.items(key).iter().any(|name| bare(name) == "ALL"));
+    if is_both {
+        say("cap_drop ALL: every one is added too; a Pod would drop last, and so it is left away".to_owned());
     }
     let lists: Map = [("cap_add", "add"), ("cap_drop", "drop")]
         .into_iter()
         .filter_map(|(key, field)| {
-            let names = keys.get(key)?.items().iter().filter_map(Plain::scalar);
-            Some((
-                field.to_owned(),
-                texts(names.map(|name| name.to_ascii_uppercase().trim_start_matches("CAP_").to_owned())),
-            ))
+            let names = keys.get(key)?.items().iter().map(bare);
+            // containerd and CRI-O drop last, docker and caplab add.
+            let names: Vec<String> = names.filter(|name| !(is_both && key == "cap_drop" && name == "ALL")).collect();
+            (!names.is_empty()).then(|| (field.to_owned(), texts(names)))
         })
         .collect();
     if !lists.is_empty() {
         put(&mut security, "capabilities", Plain::Map(lists));
     }
-    let profile = if filtered { "RuntimeDefault" } else { "Unconfined" };
-    put(&mut security, "seccompProfile", Plain::Map(vec![("type".to_owned(), Plain::text(profile))]));
+    let kind = match file {
+        Some(_) => "Localhost",
+        None if filtered => "RuntimeDefault",
+        None => "Unconfined",
+    };
+    let mut profile = vec![("type".to_owned(), Plain::text(kind))];
+    profile.extend(file.map(|file| ("localhostProfile".to_owned(), Plain::text(file))));
+    put(&mut security, "seccompProfile", Plain::Map(profile));
     security
 }
 
