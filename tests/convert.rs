@@ -138,6 +138,34 @@ fn what_the_format_does_not_take_is_a_comment() {
     assert!(text.contains("cap_add: [KILL]") && text.contains("# cap_add CAP_TO_FLY: no capability"), "{text}");
 }
 
+/// docker gives a privileged container everything, in whatever order the words stand: nothing is asserted of what it ignores.
+#[test]
+fn privileged_wins_over_what_engines_ignore() {
+    let lab = tempfile::tempdir().expect("a folder");
+    fs::write(lab.path().join("p.json"), PROFILE).expect("written");
+    let ignored = ["--cap-drop=ALL", "--device /dev/fuse", "--device-cgroup-rule 'c 10:229 rwm'"];
+    for (flag, engine) in ignored.into_iter().flat_map(|flag| ["docker", "podman"].map(|engine| (flag, engine))) {
+        for flags in [format!("{flag} --privileged"), format!("--privileged {flag}")] {
+            let text = says(lab.path(), &["from", &format!("{engine} run {flags} box")]);
+            assert!(text.contains("\n  privileged: true\n"), "{flags}: {text}");
+            assert!(text.contains("beside `privileged`, which "), "{flags}: {text}");
+            assert!(!text.contains("\n  cap_drop") && !text.contains("\n  device"), "{flags}: {text}");
+            assert!(text.contains("effective: ALL, bounding: ALL"), "{flags}: {text}");
+        }
+    }
+    let compose = "services: {web: {image: a, cap_drop: [ALL, KILL], privileged: true}}\n";
+    fs::write(lab.path().join("compose.yaml"), compose).expect("written");
+    let text = says(lab.path(), &["from", "compose.yaml"]);
+    assert!(text.contains("\n  privileged: true\n") && text.contains("bounding: ALL"), "{text}");
+    // docker and a kubelet leave a profile out beside it, podman does not.
+    for (engine, said) in [("docker", true), ("podman", false)] {
+        let line = format!("{engine} run --security-opt seccomp=p.json --privileged box");
+        let text = says(lab.path(), &["from", &line]);
+        assert!(text.contains("\n  privileged: true\n"), "{text}");
+        assert_eq!(text.contains("seccomp: disabled"), said, "{text}");
+    }
+}
+
 #[test]
 fn files_become_scenarios() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/convert");
@@ -253,6 +281,233 @@ fn what_a_pod_leaves_to_others_is_not_asserted() {
     assert!(says("", "", ", resources: {limits: {cpu: 0.5x}}").contains("# resources: limits: cpu 0.5x"));
 }
 
+/// The containers of a Pod have a sandbox's namespaces in common.
+#[test]
+fn containers_of_a_pod_share_what_a_sandbox_has() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let long = "l".repeat(63);
+    let from = |spec: &str| {
+        let text = format!(
+            "kind: Pod\nspec:\n  hostname: grey\n  securityContext: {{sysctls: [{{name: net.ipv4.ip_forward, value: \"1\"}}]}}\n  {spec}\n  containers: [{{name: {long}, image: a}}, {{name: log, image: b}}]\n"
+        );
+        fs::write(lab.path().join("pod.yaml"), text).expect("written");
+        let text = says(lab.path(), &["from", "pod.yaml"]);
+        let (web, log) = text.split_once("\n  log:\n").expect("two containers");
+        (web.to_owned(), log.split("\nsteps:").next().expect("a container").to_owned())
+    };
+    let called = &long[..60];
+    let shares = |log: &str, key: &str| log.contains(&format!("    {key}: \"container:{called}\"\n"));
+    let (web, log) = from("");
+    for key in ["network_mode", "ipc", "uts"] {
+        assert!(shares(&log, key) && !web.contains(&format!("{key}: \"container")), "{key}: {web}{log}");
+    }
+    assert!(!shares(&log, "pid") && !log.contains("hostname") && !log.contains("sysctls"), "{log}");
+    assert!(web.contains("hostname: grey") && web.contains("ip_forward"), "{web}");
+    let (web, log) = from("shareProcessNamespace: true");
+    assert!(shares(&log, "pid") && web.contains("# shareProcessNamespace: in the Pod pid 1 is"), "{web}{log}");
+    let (_, log) = from("hostIPC: true");
+    assert!(shares(&log, "network_mode") && log.contains("    ipc: host\n"), "{log}");
+    let (_, log) = from("hostNetwork: true");
+    assert!(shares(&log, "ipc") && log.contains("network_mode: host") && !shares(&log, "uts"), "{log}");
+    let (_, log) = from("hostUsers: false");
+    assert!(log.contains("# not carried over: network_mode, ipc, uts: in the Pod they are those of l"), "{log}");
+    assert!(!log.contains("container:"), "{log}");
+
+    let to = |log: &str| {
+        let text = format!(
+            "title: Two\ncontainers: {{web: {{preset: kubernetes}}, log: {{preset: kubernetes{log}}}}}\nsteps: [{{inspect: {{uid: 0}}, in: web}}]\n"
+        );
+        fs::write(lab.path().join("two.yaml"), text).expect("written");
+        says(lab.path(), &["to", "pod", "two.yaml"])
+    };
+    let all = ", network_mode: \"container:web\", ipc: \"container:web\", uts: \"container:web\"";
+    let text = to("");
+    for key in ["network_mode", "ipc", "uts"] {
+        assert!(text.contains(&format!("# {key}: the containers of a Pod share one ")), "{key}: {text}");
+    }
+    assert!(!text.contains("# pid") && !text.contains("shareProcessNamespace"), "{text}");
+    let text = to(all);
+    assert!(!text.contains("share") && !text.contains("# log: "), "{text}");
+    let text = to(&format!("{all}, pid: \"container:web\""));
+    assert!(text.contains("shareProcessNamespace: true") && !text.contains("# log: "), "{text}");
+    // And back.
+    fs::write(lab.path().join("pod.yaml"), text).expect("written");
+    let back = says(lab.path(), &["from", "pod.yaml"]);
+    for key in ["network_mode", "ipc", "uts", "pid"] {
+        assert!(back.contains(&format!("    {key}: \"container:web\"\n")), "{key}: {back}");
+    }
+}
+
+/// A kubelet maps the ids of volumes, the format does not.
+#[test]
+fn whose_the_files_of_a_pods_volumes_are_is_said() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let from = |users: &str| {
+        let text = format!(
+            "kind: Pod\nspec:\n  {users}\n  containers: [{{name: web, image: a, volumeMounts: [{{name: h, mountPath: /mnt}}]}}, {{name: log, image: a}}]\n  volumes: [{{name: h, hostPath: {{path: /srv}}}}]\n"
+        );
+        fs::write(lab.path().join("pod.yaml"), text).expect("written");
+        says(lab.path(), &["from", "pod.yaml"])
+    };
+    let said = "# not carried over: whose the files of /srv at /mnt are: ";
+    assert_eq!(from("hostUsers: false").matches(said).count(), 1);
+    assert!(!from("hostUsers: true").contains("whose the files"));
+    let to = |keys: &str| {
+        let text = format!("title: One\ncontainer: {{{keys}}}\nsteps: [{{inspect: {{uid: 0}}}}]\n");
+        fs::write(lab.path().join("one.yaml"), text).expect("written");
+        says(lab.path(), &["to", "pod", "one.yaml"])
+    };
+    let (map, volumes) = ("uidmap: [\"0:65536:65536\"]", "volumes: [\"/etc:/mnt\", \"/srv:/srv:ro\"]");
+    let said = "# box: not carried over: whose the files of /mnt, /srv are: ";
+    assert!(to(&format!("{map}, {volumes}")).contains(said));
+    assert!(!to(volumes).contains("whose the files") && !to(map).contains("whose the files"));
+}
+
+/// Of two words of one container its engine's own rule says which counts.
+#[test]
+fn what_is_said_twice_is_what_its_engine_makes_of_it() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let from = |line: &str| says(lab.path(), &["from", line]);
+    for line in
+        ["docker run --cap-drop CHOWN --cap-add CHOWN box", "docker run --cap-add=cap_chown --cap-drop=CHOWN box"]
+    {
+        let text = from(line);
+        assert!(text.contains("\n  cap_add: [") && !text.contains("\n  cap_drop"), "{text}");
+        assert!(text.contains("# cap_drop CHOWN: it is added too, and docker adds last"), "{text}");
+    }
+    let text = from("docker run --cap-drop ALL --cap-add ALL box");
+    assert!(text.contains("bounding: ALL") && text.contains("# cap_drop ALL: every one is added too"), "{text}");
+    for name in ["ALL", "KILL"] {
+        let said = complains(&["from", &format!("podman run --cap-drop {name} --cap-add {name} box")]);
+        assert!(said.contains(&format!("{name} is added and dropped, which podman refuses")), "{said}");
+    }
+    // containerd and CRI-O drop last.
+    let output = of_pod(lab.path(), "", "capabilities: {add: [CHOWN, KILL], drop: [CHOWN, FOWNER]}", "");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("cap_add: [KILL]") && text.contains("cap_drop: [CHOWN, FOWNER]"), "{text}");
+    let output = of_pod(lab.path(), "", "capabilities: {add: [ALL], drop: [ALL]}", "");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("effective: none, bounding: none"), "{text}");
+
+    let twice = |first: &str, last: &str| {
+        from(&format!("docker run --security-opt no-new-privileges{first} --security-opt no-new-privileges{last} box"))
+    };
+    let text = twice(":true", ":false");
+    assert!(text.contains("no_new_privs: false"), "{text}");
+    assert!(text.contains("# security_opt no-new-privileges:true: it is said again"), "{text}");
+    assert!(twice("=false", "").contains("no_new_privs: true"));
+
+    let to = |dialect: &str, keys: &str| {
+        let text = format!("title: One\ncontainer: {{{keys}}}\nsteps: [{{inspect: {{uid: 0}}}}]\n");
+        fs::write(lab.path().join("one.yaml"), text).expect("written");
+        says(lab.path(), &["to", dialect, "one.yaml"])
+    };
+    let both = "cap_drop: [ALL], cap_add: [ALL]";
+    assert!(to("podman", both).contains("podman refuses ALL in both"));
+    assert!(!to("docker", both).contains("refuses"));
+    let text = to("pod", both);
+    assert!(text.contains("add: [ALL]") && !text.contains("drop: "), "{text}");
+}
+
+/// What there is a key or a flag for is no comment.
+#[test]
+fn what_has_a_key_is_carried_over() {
+    let lab = tempfile::tempdir().expect("a folder");
+    let swap = "\n  mem_limit: \"64m\"\n  memswap_limit: \"100m\"\n";
+    // One without the other is none: asked in whatever order.
+    let text = says(lab.path(), &["from", "docker run --memory-swap 100m -m 64m box"]);
+    assert!(text.contains(swap) && !text.contains("# memory"), "{text}");
+    let compose = |keys: &str| {
+        fs::write(lab.path().join("compose.yaml"), format!("services: {{web: {{image: a, {keys}}}}}\n"))
+            .expect("written");
+        caplab(lab.path(), &["from", "compose.yaml"])
+    };
+    let reads = |keys: &str| {
+        let output = compose(keys);
+        assert!(output.status.success(), "{keys}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert!(reads("memswap_limit: 100m, mem_limit: 64m").contains(swap));
+    let limits = "deploy: {replicas: 2, resources: {limits: {cpus: '0.5', memory: 50M, pids: 20}}}";
+    let text = reads(limits);
+    for key in ["cpus: \"0.5\"", "mem_limit: \"50M\"", "pids_limit: 20", "# deploy.replicas: "] {
+        assert!(text.contains(&format!("\n  {key}")), "{key}: {text}");
+    }
+    let text = reads(&format!("{limits}, pids_limit: 10"));
+    assert!(text.contains("pids_limit: 20") && text.contains("Compose refuses two that differ"), "{text}");
+    for (word, is_true) in [
+        ("true", true),
+        ("\"true\"", true),
+        ("\"false\"", false),
+        ("\"${P:-true}\"", true),
+        ("\"${P:-no}\"", false),
+        ("yes", true),
+        ("off", false),
+    ] {
+        let text = reads(&format!("privileged: {word}, read_only: {word}, init: {word}"));
+        assert_eq!(text.contains("bounding: ALL"), is_true, "{word}: {text}");
+        for key in ["privileged", "read_only", "init"] {
+            assert!(text.contains(&format!("\n  {key}: {is_true}\n")), "{word}: {text}");
+        }
+    }
+    for word in ["1", "\"maybe\"", "\"$P\""] {
+        let output = compose(&format!("privileged: {word}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("is neither true nor false"), "{word}: {said}");
+    }
+
+    let pod = "kind: Pod\nspec:\n  securityContext: {fsGroup: 2000, supplementalGroups: [4000]}\n  initContainers:\n    - {name: ini, image: a}\n    - {name: mesh, image: a, restartPolicy: Always, securityContext: {privileged: true}}\n  containers: [{name: web, image: a, volumeMounts: [{name: h, mountPath: /mnt, readOnly: true, recursiveReadOnly: Enabled}]}]\n  volumes: [{name: h, hostPath: {path: /srv}}]\n";
+    fs::write(lab.path().join("pod.yaml"), pod).expect("written");
+    let text = says(lab.path(), &["from", "pod.yaml"]);
+    assert!(text.contains("# initContainers ini: they end") && !text.contains("\n  ini:"), "{text}");
+    assert!(text.contains("\n  mesh:\n") && text.contains("    network_mode: \"container:web\"\n"), "{text}");
+    assert!(
+        text.contains("group_add: [\"4000\", \"2000\"]") && text.contains("# fsGroup: its processes have"),
+        "{text}"
+    );
+    assert!(text.contains("recursiveReadOnly is not carried over: in the Pod"), "{text}");
+
+    for (option, lost) in [
+        ("O", "podman puts an overlay there"),
+        ("U", "the container's user"),
+        ("noexec", "nothing on it can be executed there"),
+        ("nosuid", "set-user-ID"),
+    ] {
+        let text = says(lab.path(), &["from", &format!("podman run -v /srv:/mnt:{option} box")]);
+        assert!(text.contains(&format!("option {option} is not carried over: ")) && text.contains(lost), "{text}");
+    }
+
+    let to = |dialect: &str, keys: &str| {
+        let text = format!("title: One\ncontainer: {{{keys}}}\nsteps: [{{inspect: {{seccomp: filter}}}}]\n");
+        fs::write(lab.path().join("one.yaml"), text).expect("written");
+        says(lab.path(), &["to", dialect, "one.yaml"])
+    };
+    fs::write(lab.path().join("p.json"), PROFILE).expect("written");
+    let text = to("pod", "user: nobody, security_opt: [\"seccomp=p.json\"]");
+    assert!(text.contains("type: Localhost") && text.contains("localhostProfile: p.json"), "{text}");
+    assert!(text.contains("# box: not carried over: user nobody: "), "{text}");
+    let swap = "mem_limit: 64m, memswap_limit: 100m";
+    assert!(to("docker", swap).contains("--memory 64m \\\n  --memory-swap 100m"));
+    assert!(to("compose", swap).contains("memswap_limit: \"100m\""));
+    let words = "rootfs: host, entrypoint: [env, -i]";
+    for (keys, line, argv) in [
+        (words.to_owned(), "--entrypoint env \\\n  debian:stable-slim \\\n  -i\n", "[env, \"-i\"]"),
+        (
+            format!("{words}, command: [id, -u]"),
+            "--entrypoint env \\\n  debian:stable-slim \\\n  -i id -u\n",
+            "[env, \"-i\", id, \"-u\"]",
+        ),
+        ("rootfs: host, entrypoint: id".to_owned(), "--entrypoint id \\\n  debian:stable-slim\n", "[id]"),
+    ] {
+        let text = to("docker", &keys);
+        assert!(text.contains(line) && !text.contains("# entrypoint"), "{text}");
+        let text = to("compose", &keys);
+        assert!(text.contains("entrypoint: ") && !text.contains("infinity"), "{text}");
+        let text = to("pod", &keys);
+        assert!(text.contains(&format!("command: {argv}\n")), "{text}");
+    }
+}
+
 /// Kubernetes' word for the engine's own profile is to docker the name of a file.
 #[test]
 fn the_engines_own_profile_is_no_file() {
@@ -266,6 +521,8 @@ fn the_engines_own_profile_is_no_file() {
     let text = says(lab.path(), &["to", "pod", "pods.yaml"]);
     assert!(text.contains("RuntimeDefault") && text.contains("cpu: \"0.5\""), "{text}");
 }
+
+const GIVEN: &str = "# cap_add: to who is not root podman gives it as ambient and effective";
 
 /// What a Pod's container has and the engine by itself gives otherwise is said.
 #[test]
@@ -297,6 +554,16 @@ fn an_engine_is_told_what_a_preset_has() {
         ("podman", "preset: kubernetes, user: \"1000\"", "--cap-add", false),
         ("podman", "preset: kubernetes, user: \"1000\"", "# preset kubernetes: podmans bounding set", true),
         ("podman", "preset: kubernetes, user: \"1000\", cap_drop: [ALL]", "bounding set", false),
+        // podman gives what is added to a user, a Pod has it as bounding alone: dropped ones do not change that.
+        ("podman", "preset: kubernetes, user: \"1000\", cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, true),
+        ("podman", "preset: bare, user: \"1000\", cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, true),
+        ("podman", "preset: docker, user: nobody, cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, true),
+        ("podman", "preset: kubernetes, user: \"1000\", privileged: true, cap_add: [NET_RAW]", GIVEN, true),
+        ("podman", "preset: kubernetes, user: \"1000\", cap_drop: [ALL]", GIVEN, false),
+        ("podman", "preset: kubernetes, user: \"0:5\", cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, false),
+        ("podman", "preset: kubernetes, cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, false),
+        ("docker", "preset: kubernetes, user: \"1000\", cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, false),
+        ("podman", "preset: podman, user: \"1000\", cap_drop: [ALL], cap_add: [NET_RAW]", GIVEN, false),
         ("podman", "preset: kubernetes, shm_size: 1m", "65536k", false),
         ("podman", "preset: kubernetes, pids_limit: 10", "--pids-limit -1", false),
         ("podman", "preset: kubernetes, security_opt: [\"unmask=ALL\"]", "mask=/", false),

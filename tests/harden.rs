@@ -178,6 +178,10 @@ fn a_command_line_is_hardened_for_what_it_does() {
     let service = &found["compose"]["box"]["services"]["box"];
     assert_eq!((&service["image"], &service["command"]), (&json!("alpine"), &json!(["chroot", "/", "true"])));
     assert_eq!(found["pod"]["box"]["containers"][0]["args"], json!(["chroot", "/", "true"]));
+    // docker ignores what is dropped beside it, wherever that stands.
+    let (status, found, said) = given("docker run --cap-drop=ALL --privileged alpine chroot / true");
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(found["minimal"]["cap_add"], json!(["SYS_CHROOT"]));
 }
 
 #[test]

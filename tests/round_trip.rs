@@ -90,7 +90,7 @@ fn keys() -> impl Strategy<Value = Vec<(&'static str, Plain)>> {
         collection::btree_set(0u32..70000, 0..3),
         sample::subsequence(CAPABILITIES.to_vec(), 0..4),
         0usize..4,
-        any::<[bool; 5]>(),
+        any::<[bool; 6]>(),
     );
     let place = (volumes(), some(string_regex("/t/[a-z]{1,4}(:size=[0-9]{1,3}m)?").expect("a pattern")), ulimits());
     let process = (
@@ -100,7 +100,8 @@ fn keys() -> impl Strategy<Value = Vec<(&'static str, Plain)>> {
         some(string_regex("/[a-z ]{0,5}[a-z]").expect("a pattern")),
     );
     (identity, place, process).prop_map(|(identity, place, process)| {
-        let (user, groups, capabilities, dropped, [privileged, read_only, guarded, unconfined, init]) = identity;
+        let (user, groups, capabilities, dropped, [privileged, read_only, guarded, unconfined, init, limited]) =
+            identity;
         let (volumes, tmpfs, ulimits) = place;
         let (environment, words, hostname, dir) = process;
         let (added, dropped) = capabilities.split_at(capabilities.len().saturating_sub(dropped));
@@ -117,6 +118,8 @@ fn keys() -> impl Strategy<Value = Vec<(&'static str, Plain)>> {
             ("cap_drop", if privileged { None } else { list(owned(dropped)) }),
             ("user", user.map(Plain::text)),
             ("group_add", list(groups.iter().map(u32::to_string).collect())),
+            ("mem_limit", limited.then(|| Plain::text("64m"))),
+            ("memswap_limit", limited.then(|| Plain::text("100m"))),
             ("init", init.then(|| Plain::truth(true))),
             ("read_only", read_only.then(|| Plain::truth(true))),
             ("security_opt", list(options)),
@@ -289,7 +292,7 @@ proptest! {
         let text = convert::to_pod(&asked, "image");
         let read = convert::from_pod(Path::new("pod.yaml"), &text).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
         // What a Pod has no field for, and what it says in other words for the same.
-        let differs = ["preset", "network_mode", "ulimits", "init", "user", "tmpfs", "security_opt", "volumes"];
+        let differs = ["preset", "network_mode", "mem_limit", "memswap_limit", "ulimits", "init", "user", "tmpfs", "security_opt", "volumes"];
         prop_assert_eq!(sorted(&asked, &differs), sorted(&read, &differs), "{}", text);
     }
 

@@ -4,7 +4,9 @@ use super::{
     Draft, Part, Unconvertible,
     draft::{argv, pairs},
     flag::{self, Flag, Meaning},
-    preset, unknown, volume,
+    preset,
+    settled::bare,
+    unknown, volume,
 };
 use crate::scenario::plain::Plain;
 
@@ -341,6 +343,7 @@ pub fn write(dialect: Dialect, part: &Part, image: &str) -> (String, Vec<String>
     let mut words = Vec::new();
     let said = preset::said(dialect, part);
     let keys = &said.keys;
+    let entrypoint = keys.get("entrypoint").map(argv).filter(|words| !words.is_empty());
     for flag in flag::of(dialect) {
         let mut add = |value: &str| words.push(format!("--{} {}", flag.long, quote(value)));
         match flag.meaning {
@@ -375,6 +378,7 @@ pub fn write(dialect: Dialect, part: &Part, image: &str) -> (String, Vec<String>
                     words.push(format!("--{flag} {}", quote(&value)));
                 }
             }
+            Meaning::Entrypoint => entrypoint.iter().flat_map(|words| words.first()).for_each(|first| add(first)),
             // podman leaves three folders of such a root writable, no other engine does.
             Meaning::Switch(_)
                 if flag.long == READ_ONLY_TMPFS && keys.is("read_only") && keys.text("preset") != Some("podman") =>
@@ -385,8 +389,16 @@ pub fn write(dialect: Dialect, part: &Part, image: &str) -> (String, Vec<String>
         }
     }
     words.push(quote(image));
-    let command = keys.get("command").map(argv).unwrap_or_else(|| WAIT.map(str::to_owned).into());
-    words.push(command.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "));
+    // The flag takes one word; the others stand before the command.
+    let mut command: Vec<String> = entrypoint.iter().flatten().skip(1).cloned().collect();
+    match keys.get("command").map(argv) {
+        Some(own) => command.extend(own),
+        None if entrypoint.is_none() => command.extend(WAIT.map(str::to_owned)),
+        None => {}
+    }
+    if !command.is_empty() {
+        words.push(command.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "));
+    }
     unsaid(dialect, part, &mut notes);
     let line = format!("{} run --detach --name {} \\\n  {}", dialect.name(), quote(&part.name), words.join(" \\\n  "));
     (line, notes)
@@ -423,10 +435,19 @@ fn unsaid(dialect: Dialect, part: &Part, notes: &mut Vec<String>) {
             _ => beside(dialect),
         };
         notes.push(format!("preset {whose}: {why}"));
+        if preset::is_given(dialect, part) {
+            notes.push(format!(
+                "cap_add: to who is not root podman gives it as ambient and effective, preset {whose} as bounding alone"
+            ));
+        }
+    }
+    let is_all = |key: &str| keys.items(key).iter().any(|name| bare(name) == "ALL");
+    if dialect == Dialect::Podman && is_all("cap_add") && is_all("cap_drop") && !keys.is("privileged") {
+        notes.push("cap_add and cap_drop: podman refuses ALL in both; without cap_drop it is the same".to_owned());
     }
     notes.extend(sources(part));
     let written = |key: &str| {
-        ["preset", "rootfs", "command", "volumes", "ulimits"].contains(&key)
+        ["preset", "rootfs", "entrypoint", "command", "volumes", "ulimits"].contains(&key)
             || flag::of(dialect).any(|flag| match flag.meaning {
                 Meaning::On(known) | Meaning::Text(known) | Meaning::Item(known) | Meaning::Pair(known) => known == key,
                 _ => false,

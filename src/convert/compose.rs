@@ -10,7 +10,7 @@ use super::{
 use crate::scenario::plain::{self, Plain};
 
 /// Keys of a service that mean something to a scenario, now or one day: its reader says which.
-const CARRIED: [&str; 31] = [
+const CARRIED: [&str; 32] = [
     "cap_add",
     "cap_drop",
     "cgroup",
@@ -29,6 +29,7 @@ const CARRIED: [&str; 31] = [
     "init",
     "ipc",
     "mem_limit",
+    "memswap_limit",
     "network_mode",
     "pid",
     "pids_limit",
@@ -63,7 +64,6 @@ const IGNORED: [(&[&str], &str); 7] = [
     (
         &[
             "attach",
-            "deploy",
             "depends_on",
             "develop",
             "healthcheck",
@@ -104,7 +104,6 @@ const IGNORED: [(&[&str], &str); 7] = [
             "cpu_shares",
             "mem_reservation",
             "mem_swappiness",
-            "memswap_limit",
             "oom_kill_disable",
             "oom_score_adj",
         ],
@@ -112,7 +111,7 @@ const IGNORED: [(&[&str], &str); 7] = [
     ),
 ];
 /// Handled by themselves.
-const OWN: [&str; 4] = ["volumes", "working_dir", "extends", "<<"];
+const OWN: [&str; 5] = ["deploy", "volumes", "working_dir", "extends", "<<"];
 
 /// Reads a Compose file; each service becomes a container.
 ///
@@ -152,12 +151,17 @@ pub fn read(path: &Path, text: &str) -> Result<Draft, Unconvertible> {
 fn service(name: &str, service: &Plain) -> Result<Part, Unconvertible> {
     let mut part = Part { name: name.to_owned(), ..Part::default() };
     let mut entrypoint = Vec::new();
-    for (key, value) in merged(service) {
+    let mut entries = merged(service);
+    // It is over the service's own limits.
+    entries.sort_by_key(|(key, _)| key == "deploy");
+    for (key, value) in entries {
         let value = interpolated(&value, &mut part.notes);
         if value.is_nothing() {
             continue;
         }
         match key.as_str() {
+            "privileged" | "read_only" | "init" => part.keys.set(&key, truth(name, &key, &value)?),
+            "deploy" => deploy(&value, &mut part),
             "image" => part.image = value.scalar().map(str::to_owned),
             "entrypoint" => entrypoint = argv(&value),
             "command" => part.keys.set("command", texts(argv(&value))),
@@ -196,6 +200,53 @@ fn service(name: &str, service: &Plain) -> Result<Part, Unconvertible> {
         part.notes.push("the command that its image brings is not known here: pid 1 waits".to_owned());
     }
     Ok(part)
+}
+
+/// What Compose takes for a truth (compose-go, interpolation's toBoolean): texts too, which quotes and variables are.
+fn truth(service: &str, key: &str, value: &Plain) -> Result<Plain, Unconvertible> {
+    let word = value.scalar().unwrap_or_default();
+    let is_number = matches!(value, Plain::Word(_)) && word.bytes().all(|byte| byte.is_ascii_digit());
+    match word.to_ascii_lowercase().as_str() {
+        "true" | "1" | "t" | "y" | "yes" | "on" if !is_number => Ok(Plain::truth(true)),
+        "false" | "0" | "f" | "n" | "no" | "off" if !is_number => Ok(Plain::truth(false)),
+        _ => Err(Unconvertible(format!(
+            "service {service}: {key} `{word}` is neither true nor false, and Compose refuses it; \
+             of a variable a default is taken, `${{NAME:-true}}`"
+        ))),
+    }
+}
+
+/// `resources.limits` are limits like the others; the rest is about how many run where.
+fn deploy(value: &Plain, part: &mut Part) {
+    for (name, value) in value.entries() {
+        if name != "resources" {
+            part.notes.push(format!("deploy.{name}: a scenario's containers live as long as its steps"));
+            continue;
+        }
+        for (name, value) in value.entries() {
+            if name != "limits" {
+                part.notes.push(format!("deploy.resources.{name}: it is about where a cluster runs it"));
+                continue;
+            }
+            for (name, limit) in value.entries() {
+                let key = match name.as_str() {
+                    "cpus" => "cpus",
+                    "memory" => "mem_limit",
+                    "pids" => "pids_limit",
+                    _ => {
+                        part.notes.push(format!("deploy.resources.limits.{name}: the format has no key for it"));
+                        continue;
+                    }
+                };
+                if part.keys.get(key).is_some_and(|other| other.scalar() != limit.scalar()) {
+                    part.notes.push(format!(
+                        "deploy.resources.limits.{name} beside another {key}: Compose refuses two that differ; take one away"
+                    ));
+                }
+                part.keys.set(key, limit.clone());
+            }
+        }
+    }
 }
 
 fn volumes(value: &Plain, part: &mut Part) -> Result<(), Unconvertible> {
@@ -310,6 +361,7 @@ pub fn write(draft: &Draft, image: &str) -> String {
                 part.keys.text("preset").unwrap_or_default()
             ));
         }
+        let entrypoint = part.keys.get("entrypoint").map(argv).filter(|words| !words.is_empty());
         for (key, value) in &said.keys.0 {
             match key.as_str() {
                 "preset" | "rootfs" | "network_mode" | "command" => {}
@@ -351,8 +403,11 @@ pub fn write(draft: &Draft, image: &str) -> String {
         }
         let network = part.keys.text("network_mode").unwrap_or("none");
         keys.push(("network_mode".to_owned(), Plain::text(network)));
-        let command = part.keys.get("command").map_or_else(|| vec!["sleep".into(), "infinity".into()], argv);
-        keys.push(("command".to_owned(), doubled(&texts(command))));
+        match part.keys.get("command").map(argv) {
+            Some(command) => keys.push(("command".to_owned(), doubled(&texts(command)))),
+            None if entrypoint.is_none() => keys.push(("command".to_owned(), texts(["sleep", "infinity"]))),
+            None => {}
+        }
         text.push_str(&format!("  {}:\n", yaml::quoted(&part.name)));
         notes.iter().for_each(|note| text.push_str(&format!("    {}\n", yaml::comment(note))));
         text.push_str(&yaml::tall(&Plain::Map(keys), 4));

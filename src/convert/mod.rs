@@ -13,6 +13,7 @@ mod pod;
 mod preset;
 mod profile;
 mod scenario;
+mod settled;
 mod volume;
 mod yaml;
 

@@ -38,14 +38,24 @@ pub(super) fn said(dialect: Dialect, part: &Part) -> Part {
     said
 }
 
-/// Whether the flags can give it the preset's capabilities: to who is not root for certain, and an image may name somebody else, podman
-/// gives what is added as ambient ones. With ALL there are none of an engine's left.
+/// Whether the flags can give it the preset's bounding set: to who is not root for certain podman gives what is added as ambient ones.
+/// With ALL there are none of an engine's left.
 pub(super) fn has_capabilities(dialect: Dialect, part: &Part) -> bool {
-    let is_root = match part.keys.text("user") {
+    let is_all = || part.keys.is("privileged") || asked(part).iter().any(|name| name == "ALL");
+    dialect == Dialect::Docker || is_root(part) || is_all()
+}
+
+/// Whether what its author added is a user's own on this engine: libpod, specgen/generate/security_linux.go, a privileged one's too.
+pub(super) fn is_given(dialect: Dialect, part: &Part) -> bool {
+    dialect == Dialect::Podman && !is_root(part) && !part.keys.items("cap_add").is_empty()
+}
+
+/// Whether it is root for certain: an image may name somebody else.
+fn is_root(part: &Part) -> bool {
+    match part.keys.text("user") {
         Some(user) => ["root", "0"].contains(&user.split(':').next().unwrap_or_default()),
         None => part.keys.get("image").is_none() && part.keys.get("build").is_none(),
-    };
-    dialect == Dialect::Docker || is_root || part.keys.is("privileged") || asked(part).iter().any(|name| name == "ALL")
+    }
 }
 
 /// Names in cap_add and cap_drop.

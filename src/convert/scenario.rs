@@ -5,7 +5,9 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use super::{
     Draft, Keys, Part, Unconvertible,
     draft::{argv, texts},
-    profile, volume, yaml,
+    profile,
+    settled::settled,
+    volume, yaml,
 };
 use crate::{
     capability::CapSet,
@@ -50,9 +52,9 @@ fn draft(scenario: &Scenario, document: &Plain) -> Draft {
 /// # Errors
 /// Where nothing of it is left that could be a container.
 pub fn write(draft: &Draft) -> Result<String, Unconvertible> {
-    let mut taken = Taken { folder: &draft.folder, host: Vec::new(), parts: Vec::new() };
+    let mut taken = Taken { folder: &draft.folder, host: Vec::new(), parts: Vec::new(), called: Vec::new() };
     for part in &draft.parts {
-        taken.part(&profile::found(part, &draft.folder)?);
+        taken.part(&profile::found(&settled(part)?, &draft.folder)?);
     }
     let mut text = String::new();
     for note in &draft.notes {
@@ -83,6 +85,15 @@ fn title(draft: &Draft) -> String {
     }
 }
 
+/// Keys that are asked for before the others.
+const RANKS: [&str; 2] = ["privileged", "mem_limit"];
+
+/// Whether a filter is among the options that is not the engine's.
+fn has_profile(options: &Plain) -> bool {
+    let items = options.items().iter().filter_map(Plain::scalar);
+    items.filter_map(|option| option.strip_prefix("seccomp")).any(|rest| !rest.ends_with("unconfined"))
+}
+
 /// What the reader of the format took.
 struct Taken<'a> {
     /// Where its author's files are.
@@ -91,6 +102,8 @@ struct Taken<'a> {
     host: Vec<String>,
     /// The containers.
     parts: Vec<Part>,
+    /// What each was called, and is here.
+    called: Vec<(String, String)>,
 }
 
 impl Taken<'_> {
@@ -104,6 +117,7 @@ impl Taken<'_> {
         while self.parts.iter().any(|other| other.name == name) {
             name.push('x');
         }
+        self.called.push((part.name.clone(), name.clone()));
         let (notes, tried, unknown) = (part.notes.clone(), part.tried.clone(), part.unknown.clone());
         self.parts.push(Part { name, notes, tried, unknown, ..Part::default() });
         let preset = part.keys.get("preset").map(|preset| (preset, self.take("preset", preset)));
@@ -121,8 +135,18 @@ impl Taken<'_> {
             };
             self.note(format!("image {image}: the container is made of {made_of}"));
         }
-        for (key, value) in part.keys.0.iter().filter(|(key, _)| key != "preset") {
+        // Of two that do not fit together the one that wins is asked first, wherever its author wrote it: `privileged` over what engines
+        // ignore beside it (moby oci/caps TweakCapabilities), a limit before one that is none without it.
+        let rank = |key: &str| RANKS.iter().position(|first| *first == key).unwrap_or(RANKS.len());
+        let mut keys: Vec<_> = part.keys.0.iter().filter(|(key, _)| key != "preset").collect();
+        keys.sort_by_key(|(key, _)| rank(key));
+        for (key, value) in keys {
+            let value = &self.renamed(value);
             let Err(why) = self.take(key, value) else { continue };
+            // Its filter is no other's: podman has it beside `privileged`.
+            if key == "security_opt" && part.keys.text("preset") == Some("podman") && has_profile(value) {
+                self.parts.iter_mut().last().into_iter().for_each(|part| part.unknown.push("seccomp"));
+            }
             // One item that is refused does not take the others with it.
             match value {
                 Plain::List(items) if items.len() > 1 => {
@@ -145,6 +169,15 @@ impl Taken<'_> {
                 }
                 value => self.note(format!("{}: {why}", shown(key, value))),
             }
+        }
+    }
+
+    /// What names another container of the draft, with the name that it has here.
+    fn renamed(&self, value: &Plain) -> Plain {
+        let owner = value.scalar().and_then(|text| text.strip_prefix("container:"));
+        match self.called.iter().find(|(name, _)| Some(name.as_str()) == owner) {
+            Some((_, name)) => Plain::text(format!("container:{name}")),
+            None => value.clone(),
         }
     }
 

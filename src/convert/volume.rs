@@ -33,11 +33,33 @@ pub(super) fn short(text: &str) -> Read {
             "ro" => kept.push(option),
             "rw" => {}
             word if Propagation::from_name(word).is_some() => kept.push(option),
-            other => notes.push(format!("volume {text}: option {other} has no meaning here")),
+            other => notes.push(format!("volume {text}: option {other}{}", lost(other))),
         }
     }
     let suffix = if kept.is_empty() { String::new() } else { format!(":{}", kept.join(",")) };
     Read { volume: Ok(Plain::text(format!("{source}:{target}{suffix}"))), notes }
+}
+
+/// What of an option is not carried over.
+fn lost(option: &str) -> &'static str {
+    match option {
+        "O" => {
+            " is not carried over: podman puts an overlay there, and the source keeps what it has; here it is written to"
+        }
+        "U" | "chown" => {
+            " is not carried over: podman gives the source's files to the container's user; here they keep their owner"
+        }
+        "idmap" => " is not carried over: podman maps the ids of its files; here they are the host's",
+        "noexec" => " is not carried over: nothing on it can be executed there; here it can",
+        "nosuid" => {
+            " is not carried over: set-user-ID and capabilities of files on it count for nothing there; here they do"
+        }
+        "nodev" => " is not carried over: no device on it can be opened there; here one can",
+        "bind" | "bind-nonrecursive" | "bind-recursive" => {
+            " is not carried over: here what is mounted below the source comes with it, and read-only is the volume itself"
+        }
+        _ => " has no meaning here",
+    }
 }
 
 /// Absolute, or relative to a folder that stands for the author's; `None` for a name.
@@ -84,7 +106,7 @@ pub(super) fn long(fields: &[(String, String)], shown: &str) -> Result<(&'static
         "tmpfs-mode",
     ];
     for (name, _) in fields.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
-        notes.push(format!("mount {shown}: option {name} has no meaning here"));
+        notes.push(format!("mount {shown}: option {name}{}", lost(name)));
     }
     match kind {
         "bind" => {

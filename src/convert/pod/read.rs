@@ -7,7 +7,7 @@ use crate::{
     convert::{
         Draft, Part, Unconvertible,
         draft::{argv, texts},
-        unknown,
+        unknown, volume,
     },
     scenario::plain::{self, Plain},
 };
@@ -151,11 +151,12 @@ pub fn read(path: &Path, text: &str) -> Result<Draft, Unconvertible> {
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let names = makers.iter().map(|object| object.name()).collect::<Vec<_>>();
     let mut draft = Draft { source: format!("{} of {shown}", names.join(", ")), folder, ..Draft::default() };
-    let mut of = Vec::new();
+    let (mut of, mut pods) = (Vec::new(), Vec::new());
     for object in &makers {
         let (parts, notes) = object.read(&shown)?;
         let whose = if makers.len() > 1 { format!("{}: ", object.name()) } else { String::new() };
         draft.notes.extend(notes.into_iter().map(|note| format!("{whose}{note}")));
+        pods.push((object.spec(), parts.len()));
         of.extend(parts.iter().map(|_| object.label()));
         draft.parts.extend(parts);
     }
@@ -165,6 +166,12 @@ pub fn read(path: &Path, text: &str) -> Result<Draft, Unconvertible> {
         if makers.len() > 1 && called.iter().filter(|name| **name == part.name).count() > 1 {
             part.name = format!("{of}-{}", part.name);
         }
+    }
+    let mut rest = &mut draft.parts[..];
+    for (spec, several) in pods {
+        let (own, others) = rest.split_at_mut(several);
+        spec.into_iter().for_each(|spec| share(spec, own));
+        rest = others;
     }
     draft.notes.extend(others.iter().map(|object| format!("{}: it makes no container", object.name())));
     Ok(draft)
@@ -215,11 +222,14 @@ impl<'a> Object<'a> {
         }
     }
 
+    fn spec(&self) -> Option<&'a Plain> {
+        self.template().and_then(|keys| self.at(keys))
+    }
+
     /// Its containers, and what is said of all of them.
     fn read(&self, shown: &str) -> Result<(Vec<Part>, Vec<String>), Unconvertible> {
         let kind = self.kind();
-        let spec = self.template().and_then(|keys| self.at(keys));
-        let spec = spec.ok_or_else(|| Unconvertible(format!("{shown}: a {kind} without the spec of a Pod")))?;
+        let spec = self.spec().ok_or_else(|| Unconvertible(format!("{shown}: a {kind} without the spec of a Pod")))?;
         let mut notes = Vec::new();
         for (field, value) in spec.entries() {
             match of_pod(field) {
@@ -228,20 +238,26 @@ impl<'a> Object<'a> {
                 None => return Err(unknown("field of a PodSpec", field, POD)),
             }
             if field == "initContainers" {
-                let names = value.items().iter().filter_map(|one| one.get("name")?.scalar());
-                notes.push(format!(
-                    "initContainers {}: they end before the others begin",
-                    names.collect::<Vec<_>>().join(", ")
-                ));
+                let ending = value.items().iter().filter(|one| !is_sidecar(one));
+                let names = ending.filter_map(|one| one.get("name")?.scalar()).collect::<Vec<_>>().join(", ");
+                if !names.is_empty() {
+                    notes.push(format!("initContainers {names}: they end before the others begin"));
+                }
             }
         }
         let containers = spec.get("containers").map_or(&[][..], Plain::items);
         if containers.is_empty() {
             return Err(Unconvertible(format!("{shown}: a {kind} without containers")));
         }
-        let parts = containers.iter().map(|one| container(spec, one)).collect::<Result<_, _>>()?;
+        let sidecars = spec.get("initContainers").map_or(&[][..], Plain::items).iter().filter(|one| is_sidecar(one));
+        let parts = containers.iter().chain(sidecars).map(|one| container(spec, one)).collect::<Result<_, _>>()?;
         Ok((parts, notes))
     }
+}
+
+/// An init container that runs beside the others (Kubernetes 1.29, KEP-753).
+fn is_sidecar(container: &Plain) -> bool {
+    container.get("restartPolicy").and_then(Plain::scalar) == Some("Always")
 }
 
 fn container(pod: &Plain, container: &Plain) -> Result<Part, Unconvertible> {
@@ -287,6 +303,15 @@ fn container(pod: &Plain, container: &Plain) -> Result<Part, Unconvertible> {
         part.keys.set("command", texts(words));
     }
     security(pod.get("securityContext"), container.get("securityContext"), &mut part)?;
+    let sources = part.keys.items("volumes").iter().map(volume::parts);
+    let sources: Vec<String> = sources.map(|one| format!("{} at {}", one.source, one.target)).collect();
+    if !sources.is_empty() && part.keys.get("uidmap").is_some() {
+        part.notes.push(format!(
+            "not carried over: whose the files of {} are: with hostUsers: false the kubelet maps the ids of every volume, and in the Pod \
+             the file's owner is the container's user of that number, here it is the host's",
+            sources.join(", ")
+        ));
+    }
     Ok(part)
 }
 
@@ -303,12 +328,44 @@ fn namespaces(pod: &Plain, part: &mut Part) {
         part.notes
             .push("hostUsers: the kubelet picks the range of ids; 65536 and what follows stands for it".to_owned());
     }
-    if is("shareProcessNamespace", "true") {
-        part.notes
-            .push("shareProcessNamespace: each container of a scenario has a pid namespace of its own".to_owned());
-    }
     if let Some(name) = pod.get("hostname") {
         part.keys.set("hostname", name.clone());
+    }
+}
+
+/// What a sandbox has once for all containers of a Pod; the first of them stands for the sandbox.
+fn share(pod: &Plain, parts: &mut [Part]) {
+    let is_pid = pod.get("shareProcessNamespace").and_then(Plain::scalar) == Some("true");
+    let Some((first, others)) = parts.split_first_mut() else { return };
+    if is_pid && first.keys.get("pid").is_none() {
+        first.notes.push(
+            "shareProcessNamespace: in the Pod pid 1 is the sandbox's pause, here what this container runs".to_owned(),
+        );
+    }
+    // The sandbox of a Pod in the host's network has the host's name too.
+    let is_hosts = first.keys.text("network_mode") == Some("host");
+    let shared = [("network_mode", true), ("ipc", true), ("uts", !is_hosts), ("pid", is_pid)];
+    let shared: Vec<&str> = shared.into_iter().filter(|(_, is_shared)| *is_shared).map(|(key, _)| key).collect();
+    for part in others {
+        // Of the host's each has said so.
+        let keys = || shared.iter().copied().filter(|key| first.keys.get(key).is_none());
+        if part.keys.get("uidmap").is_some() {
+            part.notes.push(format!(
+                "not carried over: {}: in the Pod they are those of {}, here its own, as its user namespace is, \
+                 which two containers of a scenario do not share",
+                keys().collect::<Vec<_>>().join(", "),
+                first.name
+            ));
+            continue;
+        }
+        for key in keys() {
+            part.keys.set(key, Plain::text(format!("container:{}", first.name)));
+        }
+        // They are the namespaces', which the first one's are.
+        if !is_hosts {
+            part.keys.take("hostname");
+        }
+        part.keys.take("sysctls");
     }
 }
 
@@ -340,8 +397,10 @@ fn security(pod: Option<&Plain>, own: Option<&Plain>, part: &mut Part) -> Result
             known if !SECURITY.contains(&known) => {
                 return Err(unknown("field of a securityContext", known, SECURITY));
             }
-            "fsGroup"
-            | "fsGroupChangePolicy"
+            "fsGroup" => part.notes.push(
+                "fsGroup: its processes have that group; that the kubelet gives it the files of volumes is not carried over".to_owned(),
+            ),
+            "fsGroupChangePolicy"
             | "supplementalGroupsPolicy"
             | "seLinuxOptions"
             | "appArmorProfile"
@@ -415,8 +474,10 @@ fn security(pod: Option<&Plain>, own: Option<&Plain>, part: &mut Part) -> Result
             part.keys.set(key, Plain::List(list.items().to_vec()));
         }
     }
-    if let Some(groups) = find("supplementalGroups") {
-        let groups = groups.items().iter().filter_map(Plain::scalar).map(str::to_owned);
+    let groups = find("supplementalGroups").map_or(&[][..], Plain::items).iter().filter_map(Plain::scalar);
+    let mut groups: Vec<&str> = groups.collect();
+    groups.extend(text("fsGroup").filter(|group| !groups.contains(group)));
+    if !groups.is_empty() {
         part.keys.set("group_add", texts(groups));
     }
     for sysctl in find("sysctls").map_or(&[][..], Plain::items) {
@@ -430,8 +491,14 @@ fn mount(pod: &Plain, mount: &Plain, part: &mut Part) {
     let field = |name: &str| mount.get(name).and_then(Plain::scalar);
     let (name, target) = (field("name").unwrap_or_default(), field("mountPath").unwrap_or_default());
     for (option, _) in mount.entries() {
-        if !["name", "mountPath", "readOnly", "subPath", "mountPropagation"].contains(&option.as_str()) {
-            part.notes.push(format!("volumeMounts {name}: {option} has no meaning here"));
+        match option.as_str() {
+            "name" | "mountPath" | "readOnly" | "subPath" | "mountPropagation" => {}
+            "recursiveReadOnly" if field(option) == Some("Disabled") => {}
+            "recursiveReadOnly" => part.notes.push(format!(
+                "volumeMounts {name}: recursiveReadOnly is not carried over: in the Pod what is mounted below it is read-only too, \
+                 here only the volume itself"
+            )),
+            option => part.notes.push(format!("volumeMounts {name}: {option} has no meaning here")),
         }
     }
     let mut volumes = pod.get("volumes").map_or(&[][..], Plain::items).iter();

@@ -6,6 +6,7 @@ use crate::{
         Draft, Part,
         command::sources,
         draft::{argv, pairs, texts},
+        settled::bare,
         volume, yaml,
     },
     scenario::{model::Propagation, plain::Plain},
@@ -26,8 +27,9 @@ pub fn write(draft: &Draft, image: &str) -> String {
     for part in &draft.parts {
         of_pod(part, &mut pod, &mut security, &mut notes);
     }
+    let shared = sharing(&draft.parts, &mut pod, &mut notes);
     let containers: Vec<Plain> =
-        draft.parts.iter().map(|part| container(part, image, &mut volumes, &mut notes)).collect();
+        draft.parts.iter().map(|part| container(part, image, &shared, &mut volumes, &mut notes)).collect();
     if !security.is_empty() {
         put(&mut pod, "securityContext", Plain::Map(security));
     }
@@ -97,14 +99,75 @@ fn of_pod(part: &Part, pod: &mut Map, security: &mut Map, notes: &mut Vec<String
     notes.extend(unnamed);
 }
 
-fn container(part: &Part, image: &str, volumes: &mut Vec<Plain>, notes: &mut Vec<String>) -> Plain {
+/// Whose a namespace is.
+#[derive(Debug, PartialEq, Eq)]
+enum Owner<'a> {
+    Own,
+    Host,
+    Container(&'a str),
+}
+
+fn owner(value: &Plain) -> Owner<'_> {
+    match value.scalar().unwrap_or_default() {
+        "host" => Owner::Host,
+        word => word.strip_prefix("container:").map_or(Owner::Own, Owner::Container),
+    }
+}
+
+/// Keys of namespaces that all containers have in common, as a Pod's have; of those that they have not a comment says what a Pod does.
+fn sharing(parts: &[Part], pod: &mut Map, notes: &mut Vec<String>) -> Vec<&'static str> {
+    let mut shared = Vec::new();
+    if parts.len() < 2 {
+        return shared;
+    }
+    // Whose it is in the end; no scenario has a circle.
+    fn whose<'a>(parts: &'a [Part], part: &'a Part, key: &str) -> &'a str {
+        match part.keys.get(key).map_or(Owner::Own, owner) {
+            Owner::Own => &part.name,
+            Owner::Host => "host",
+            Owner::Container(name) => {
+                parts.iter().find(|other| other.name == name).map_or(name, |other| whose(parts, other, key))
+            }
+        }
+    }
+    let names = || parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ");
+    for (key, what) in [
+        ("network_mode", "network namespace, with its ports and its localhost"),
+        ("ipc", "IPC namespace, with its /dev/shm"),
+        ("uts", "host name"),
+        ("pid", "pid namespace"),
+    ] {
+        let mut owners: Vec<&str> = parts.iter().map(|part| whose(parts, part, key)).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        let is_own = owners.len() == parts.len();
+        if owners.len() == 1 {
+            shared.push(key);
+            if key == "pid" && owners != ["host"] {
+                put(pod, "shareProcessNamespace", Plain::truth(true));
+                notes.push("pid: with shareProcessNamespace pid 1 of all of them is the Pod's pause".to_owned());
+            }
+        } else if key != "pid" {
+            notes.push(format!("{key}: the containers of a Pod share one {what}; {} of the scenario do not", names()));
+        } else if !is_own || owners.contains(&"host") {
+            notes.push(format!("pid: the containers of a Pod share one {what} or none; {} share some", names()));
+        }
+    }
+    shared
+}
+
+fn container(part: &Part, image: &str, shared: &[&str], volumes: &mut Vec<Plain>, notes: &mut Vec<String>) -> Plain {
     let keys = &part.keys;
     let mut say = |what: String| notes.push(format!("{}: {what}", part.name));
     sources(part).into_iter().for_each(&mut say);
     let mut map = Map::new();
     put(&mut map, "name", Plain::text(label(&part.name)));
     put(&mut map, "image", Plain::text(image));
-    let command = keys.get("command").map_or_else(|| vec!["sleep".into(), "infinity".into()], argv);
+    let mut command: Vec<String> =
+        ["entrypoint", "command"].iter().filter_map(|key| keys.get(key)).flat_map(argv).collect();
+    if command.is_empty() {
+        command = vec!["sleep".into(), "infinity".into()];
+    }
     // $(NAME) is the kubelet's to replace.
     put(&mut map, "command", texts(command.iter().map(|word| escaped(word))));
     if let Some(dir) = keys.text("working_dir") {
@@ -128,6 +191,14 @@ fn container(part: &Part, image: &str, volumes: &mut Vec<Plain>, notes: &mut Vec
     }
     if !limits.is_empty() {
         put(&mut map, "resources", Plain::Map(vec![("limits".to_owned(), Plain::Map(limits))]));
+    }
+    let targets: Vec<String> = keys.items("volumes").iter().map(|one| volume::parts(one).target).collect();
+    if !targets.is_empty() && ["uidmap", "gidmap"].iter().any(|key| keys.get(key).is_some()) {
+        say(format!(
+            "not carried over: whose the files of {} are: with hostUsers: false the kubelet maps the ids of every volume, and in the \
+             Pod the file's owner is the container's user of that number, in the scenario it is the host's",
+            targets.join(", ")
+        ));
     }
     let mut mounts = Vec::new();
     let mut mount = |source: Map, target: &str, read_only: bool, propagation: Option<Propagation>| {
@@ -182,6 +253,8 @@ fn container(part: &Part, image: &str, volumes: &mut Vec<Plain>, notes: &mut Vec
             "uidmap" | "gidmap" => "the kubelet picks the range of ids for hostUsers: false",
             "ulimits" => "Kubernetes has no field for resource limits of processes",
             "pids_limit" => "it is the kubelet's setting (podPidsLimit), not a Pod's",
+            key if shared.contains(&key) && owner(value) != Owner::Own => continue,
+            "ipc" if shared.contains(&"ipc") && value.scalar() == Some("shareable") => continue,
             "network_mode" if value.scalar() == Some("host") => continue,
             "network_mode" => "a Pod always has the cluster's network; a NetworkPolicy closes it",
             "pid" | "ipc" if value.scalar() == Some("host") => continue,
@@ -190,8 +263,8 @@ fn container(part: &Part, image: &str, volumes: &mut Vec<Plain>, notes: &mut Vec
             }
             "expect" => "whether it starts is seen, not asked for",
             "rootfs" | "privileged" | "cap_add" | "cap_drop" | "user" | "group_add" | "volumes" | "tmpfs"
-            | "read_only" | "security_opt" | "hostname" | "environment" | "working_dir" | "command" | "sysctls"
-            | "mem_limit" | "cpus" => continue,
+            | "read_only" | "security_opt" | "hostname" | "environment" | "working_dir" | "entrypoint" | "command"
+            | "sysctls" | "mem_limit" | "cpus" => continue,
             _ => "a Pod has no field for it",
         };
         say(format!("{key}: {why}"));
@@ -208,7 +281,9 @@ fn security(part: &Part, say: &mut impl FnMut(String)) -> Map {
             match id {
                 Some(id) if id.parse::<u32>().is_ok() => put(&mut security, field, Plain::number(id)),
                 Some("root") => put(&mut security, field, Plain::number(0)),
-                Some(name) => say(format!("user {name}: Kubernetes takes numbers")),
+                Some(name) => say(format!(
+                    "not carried over: user {name}: {field} takes numbers, and without it the image decides; look its number up"
+                )),
                 None => {}
             }
         }
@@ -219,6 +294,7 @@ fn security(part: &Part, say: &mut impl FnMut(String)) -> Map {
     if keys.is("read_only") {
         put(&mut security, "readOnlyRootFilesystem", Plain::truth(true));
     }
+    let mut file = None;
     let mut filtered = !keys.is("privileged") && !matches!(keys.text("preset"), Some("bare" | "kubernetes"));
     for option in keys.items("security_opt").iter().filter_map(Plain::scalar) {
         match option {
@@ -233,24 +309,41 @@ fn security(part: &Part, say: &mut impl FnMut(String)) -> Map {
             "seccomp=unconfined" | "seccomp:unconfined" => filtered = false,
             "seccomp=runtime/default" => filtered = true,
             "systempaths=unconfined" => put(&mut security, "procMount", Plain::text("Unmasked")),
-            other => say(format!("security_opt {other}: a Pod has no field for it")),
+            option => match option.strip_prefix("seccomp=").or_else(|| option.strip_prefix("seccomp:")) {
+                Some(name) => {
+                    say(format!(
+                        "seccomp profile {name}: copy it to every node, into the kubelet's folder (/var/lib/kubelet/seccomp)"
+                    ));
+                    file = Some(name);
+                }
+                None => say(format!("security_opt {option}: a Pod has no field for it")),
+            },
         }
+    }
+    let is_both = ["cap_add", "cap_drop"].iter().all(|key| keys.items(key).iter().any(|name| bare(name) == "ALL"));
+    if is_both {
+        say("cap_drop ALL: every one is added too; a Pod would drop last, and so it is left away".to_owned());
     }
     let lists: Map = [("cap_add", "add"), ("cap_drop", "drop")]
         .into_iter()
         .filter_map(|(key, field)| {
-            let names = keys.get(key)?.items().iter().filter_map(Plain::scalar);
-            Some((
-                field.to_owned(),
-                texts(names.map(|name| name.to_ascii_uppercase().trim_start_matches("CAP_").to_owned())),
-            ))
+            let names = keys.get(key)?.items().iter().map(bare);
+            // containerd and CRI-O drop last, docker and caplab add.
+            let names: Vec<String> = names.filter(|name| !(is_both && key == "cap_drop" && name == "ALL")).collect();
+            (!names.is_empty()).then(|| (field.to_owned(), texts(names)))
         })
         .collect();
     if !lists.is_empty() {
         put(&mut security, "capabilities", Plain::Map(lists));
     }
-    let profile = if filtered { "RuntimeDefault" } else { "Unconfined" };
-    put(&mut security, "seccompProfile", Plain::Map(vec![("type".to_owned(), Plain::text(profile))]));
+    let kind = match file {
+        Some(_) => "Localhost",
+        None if filtered => "RuntimeDefault",
+        None => "Unconfined",
+    };
+    let mut profile = vec![("type".to_owned(), Plain::text(kind))];
+    profile.extend(file.map(|file| ("localhostProfile".to_owned(), Plain::text(file))));
+    put(&mut security, "seccompProfile", Plain::Map(profile));
     security
 }
 
