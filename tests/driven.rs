@@ -356,3 +356,19 @@ fn a_full_image_store_is_an_error_in_words() {
     assert_eq!((output.status.code(), result["verdict"].as_str()), (Some(3), Some("error")), "{result}");
     assert!(reason.contains("no space left") && reason.contains("free space"), "{reason}");
 }
+
+/// conmon writes a file where `podman exec` was called, when the kernel has killed what that began.
+#[test]
+fn nothing_is_left_where_the_run_was_started() {
+    for engine in ENGINES.into_iter().filter(|engine| there(engine)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let scenarios = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/limits/mem-limit-kills.yaml");
+        let output = caplab(&["run", "--engine", engine, "--format", "json", scenarios])
+            .current_dir(folder.path())
+            .output()
+            .expect("caplab starts");
+        assert_eq!(document(&output)["summary"]["passed"], 1, "{engine}: {}", String::from_utf8_lossy(&output.stdout));
+        let left: Vec<_> = fs::read_dir(folder.path()).expect("the folder").flatten().map(|one| one.path()).collect();
+        assert!(left.is_empty(), "{engine}: {left:?}");
+    }
+}

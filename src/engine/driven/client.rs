@@ -73,6 +73,8 @@ pub(super) struct Client {
     pub(super) options: Vec<String>,
     /// `--format` of its `version` for the half that does the work.
     pub(super) version: &'static str,
+    /// Where it is called: conmon, podman's, writes a file `oom` there where the kernel has killed what `exec` began.
+    pub(super) folder: Option<PathBuf>,
     /// It did not answer once: from now on it is asked whether it is there before anything is asked of it.
     pub(super) hung: Cell<bool>,
 }
@@ -88,6 +90,9 @@ impl Client {
     ) -> Result<ExecReport, EngineError> {
         let mut command = Command::new(&self.program);
         command.stdin(Stdio::null());
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
         self.run(command, arguments, environment, timeout, limit)
     }
 

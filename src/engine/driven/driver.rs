@@ -49,7 +49,8 @@ impl Driver {
             && fs::metadata("/sys/fs/cgroup/unified").is_ok()
             && program("runc").is_some();
         let options = if hybrid { vec!["--runtime=runc".to_owned()] } else { Vec::new() };
-        Some(Client { name, program: program(name)?, options, version: self.version_format(), hung: Cell::new(false) })
+        let (program, version) = (program(name)?, self.version_format());
+        Some(Client { name, program, options, version, folder: None, hung: Cell::new(false) })
     }
 
     /// What is not as it must be, and the command that mends it; asked once.
@@ -144,6 +145,7 @@ impl Driver {
         }
         drop(swept);
         let place = Place::make(&client, self.0)?;
+        let client = Client { folder: Some(place.dir().to_owned()), ..client };
         Ok(Driven { dialect: self.0, client, place, built: HashMap::new() })
     }
 }

@@ -260,6 +260,7 @@ mod tests {
             program: "/bin/true".into(),
             options: Vec::new(),
             version: "",
+            folder: None,
             hung: Cell::new(false),
         };
         let [one, other] = [(); 2].map(|()| Place::make(&client, Dialect::Docker).expect("a place"));
