@@ -104,7 +104,7 @@ fn an_update_that_loses_protection_names_each_line_of_it() {
             r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{{"names": ["{call}"], "action": "SCMP_ACT_ERRNO"}}]}}"#
         )
     };
-    let held = "preset: docker, rootfs: host, pids_limit: 90, security_opt: [\"seccomp=own.json\"]";
+    let held = "preset: docker, rootfs: host, ulimits: {nofile: 90}, security_opt: [\"seccomp=own.json\"]";
     let lab = Lab::new(&[("area/one", &scenario(held, ""))]);
     let file = lab.path().join("scenarios/area/own.json");
     fs::write(&file, profile("reboot")).expect("written");
@@ -113,11 +113,11 @@ fn an_update_that_loses_protection_names_each_line_of_it() {
     fs::write(&file, profile("reboot").replace(' ', "\n")).expect("written");
     lab.says(0, &["run"]);
     fs::write(&file, profile("swapoff")).expect("written");
-    let open = held.replace(", pids_limit: 90", ", volumes: [\"/srv:/etc/all\"]");
+    let open = held.replace(", ulimits: {nofile: 90}", ", volumes: [\"/srv:/etc/all\"]");
     lab.write("area/one", &scenario(&open, "{probe: set_time, as: 7, expect: {denied: EPERM}}, "));
     let said = lab.says(1, &["run", "--update"]);
     for line in [
-        "box limit pids: was 90, is gone",
+        "box limit nofile: was 90",
         "box seccomp profile: was ",
         "box /etc/all: was not mounted, is fixture:/srv rw",
     ] {
