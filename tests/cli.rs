@@ -116,11 +116,9 @@ fn an_update_that_loses_protection_names_each_line_of_it() {
     let open = held.replace(", ulimits: {nofile: 90}", ", volumes: [\"/srv:/etc/all\"]");
     lab.write("area/one", &scenario(&open, "{probe: set_time, as: 7, expect: {denied: EPERM}}, "));
     let said = lab.says(1, &["run", "--update"]);
-    for line in [
-        "box limit nofile: was 90",
-        "box seccomp profile: was ",
-        "box /etc/all: was not mounted, is fixture:/srv rw",
-    ] {
+    for line in
+        ["box limit nofile: was 90", "box seccomp profile: was ", "box /etc/all: was not mounted, is fixture:/srv rw"]
+    {
         assert!(said.contains(line), "{line:?} in {said}");
     }
     assert!(!said.contains("set_time: was"), "{said}");
