@@ -1,7 +1,7 @@
 //! What a preset has that no engine gives by itself, in keys whose flags say it: kubernetes', whose containers a kubelet makes, and bare,
 //! whose nobody does. docker's and podman's are their own engines' defaults; what differs between those two a note says.
 
-use super::{Dialect, Part, draft::pairs};
+use super::{Dialect, Part, draft::pairs, settled::bare};
 use crate::{
     capability::CapSet,
     scenario::{model::Preset, plain::Plain, sysctl::SWITCHES},
@@ -60,9 +60,7 @@ fn is_root(part: &Part) -> bool {
 
 /// Names in cap_add and cap_drop.
 fn asked(part: &Part) -> Vec<String> {
-    let items = ["cap_add", "cap_drop"].into_iter().flat_map(|key| part.keys.items(key));
-    let names = items.filter_map(Plain::scalar).map(str::to_ascii_uppercase);
-    names.map(|name| name.trim_start_matches("CAP_").to_owned()).collect()
+    ["cap_add", "cap_drop"].into_iter().flat_map(|key| part.keys.items(key)).map(bare).collect()
 }
 
 fn capabilities(dialect: Dialect, preset: &Facts, engine: &Facts, part: &mut Part) {

@@ -1,6 +1,6 @@
 //! The fixture host: decoys that stand for the host. Nothing of the real machine is in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use caplab_init::wire::{FixtureEntry, FixtureKind, IdMap};
 use indexmap::IndexMap;
@@ -54,6 +54,12 @@ pub const SUBORDINATE: u32 = 65_536;
 /// login.defs(5): SUB_UID_MIN and UID_MIN.
 const FIRST_SUBORDINATE: u32 = 100_000;
 const FIRST_ORDINARY: u32 = 1000;
+
+/// The paths of everything that lies there.
+#[must_use]
+pub fn paths(host: &Host) -> HashSet<String> {
+    entries(host).into_iter().map(|entry| entry.path).collect()
+}
 
 /// Everything that lies on the fixture host, parents before children.
 #[must_use]

@@ -65,13 +65,17 @@ impl Explanations {
     /// Enough for a reader.
     #[must_use]
     pub fn some() -> Self {
-        Self(Arc::new(Asked { left: AtomicUsize::new(10), ..Asked::default() }))
+        Self::of(None)
     }
 
     /// The same, of which `tell` hears once what is looked for, where that takes longer than `after`.
     #[must_use]
     pub fn telling(after: Duration, tell: Tell) -> Self {
-        Self(Arc::new(Asked { left: AtomicUsize::new(10), slow: Some((after, tell)), ..Asked::default() }))
+        Self::of(Some((after, tell)))
+    }
+
+    fn of(slow: Option<(Duration, Tell)>) -> Self {
+        Self(Arc::new(Asked { left: AtomicUsize::new(10), slow, ..Asked::default() }))
     }
 
     /// Whether there is one left; it is taken.

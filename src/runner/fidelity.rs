@@ -104,7 +104,7 @@ const KNOWN: [Difference; 18] = [
         engines: &[Kind::Crun],
         reason: "crun makes a missing directory below a read-only volume on the host, where the others are refused",
         remedy: Remedy::Skip(|case| {
-            let there: HashSet<String> = fixture::entries(&case.host).into_iter().map(|entry| entry.path).collect();
+            let there = fixture::paths(&case.host);
             case.containers.iter().any(|one| is_made_in_read_only(one, &there))
         }),
     },
@@ -298,7 +298,6 @@ fn sees_mode(step: &Step, container: &Container, place: &str) -> bool {
     }
 }
 
-/// Whether what is bound has a place of the fixture host below it.
 /// Whether something is to be mounted, or the command to begin, where a read-only volume has nothing.
 fn is_made_in_read_only(container: &Container, there: &HashSet<String>) -> bool {
     let targets = container.volumes.iter().map(|one| one.target.as_str());
@@ -317,6 +316,7 @@ fn is_made_in_read_only(container: &Container, there: &HashSet<String>) -> bool 
     })
 }
 
+/// Whether what is bound has a place of the fixture host below it.
 fn is_above(source: &VolumeSource, place: &str) -> bool {
     match source {
         VolumeSource::Fixture(path) => path != place && Path::new(place).starts_with(path),

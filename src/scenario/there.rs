@@ -1,7 +1,7 @@
 //! What a case names and its own file does not have: a source of a volume, a user, a disk. What only the machine knows is asked when it
 //! is run.
 
-use std::{cell::LazyCell, collections::HashSet};
+use std::cell::LazyCell;
 
 use caplab_init::wire::{Device, Probe};
 
@@ -23,9 +23,7 @@ pub(crate) const GROUPS: [(&str, u32); 5] = [("root", 0), ("daemon", 1), ("tty",
 /// Tells all of it. The case is valid but for that.
 pub(super) fn check(case: &Case, document: &Node, problems: &Problems) {
     let read = Read { case, document };
-    let paths = LazyCell::new(|| -> HashSet<String> {
-        fixture::entries(&case.host).into_iter().map(|entry| entry.path).collect()
-    });
+    let paths = LazyCell::new(|| fixture::paths(&case.host));
     for (container, node) in read.containers() {
         for (volume, at) in container.volumes.iter().zip(items(node, "volumes")) {
             if let VolumeSource::Fixture(path) = &volume.source

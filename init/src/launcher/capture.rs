@@ -50,8 +50,7 @@ fn read(root: BorrowedFd<'_>) -> Result<Captured> {
             libc::S_IFDIR => {
                 let directory = path::open_plain(root, relative, libc::O_RDONLY | libc::O_DIRECTORY)?;
                 let below = file::names_in(directory.as_fd())?;
-                let below = below.into_iter().filter(|name| name != "." && name != "..");
-                waiting.extend(below.map(|name| format!("{at}/{name}")));
+                waiting.extend(below.into_iter().map(|name| format!("{at}/{name}")));
                 ImageKind::Dir
             }
             libc::S_IFLNK => ImageKind::Symlink(text(&path, file::read_open_link(handle.as_fd())?)?),

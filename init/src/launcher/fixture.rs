@@ -90,7 +90,6 @@ pub(super) fn look(path: &str, limit: usize) -> Result<FileReport> {
         }
         libc::S_IFDIR => {
             names = file::names_in(open(libc::O_DIRECTORY)?.as_fd())?;
-            names.retain(|name| name != "." && name != "..");
             names.sort_unstable();
         }
         _ => {}

@@ -43,7 +43,6 @@ fn below(from: BorrowedFd<'_>, at: &str) -> Result<Vec<String>> {
     let (path, prefix) = if at.is_empty() { (".", String::new()) } else { (at, format!("{at}/")) };
     let directory = path::open_below(from, path, libc::O_RDONLY | libc::O_DIRECTORY)?;
     let mut names = file::names_in(directory.as_fd())?;
-    names.retain(|name| name != "." && name != "..");
     names.sort_unstable_by(|one, other| other.cmp(one));
     Ok(names.into_iter().map(|name| format!("{prefix}{name}")).collect())
 }

@@ -148,7 +148,7 @@ pub(crate) fn names(path: &str) -> Result<Vec<String>> {
     names_in(open(path, libc::O_RDONLY | libc::O_DIRECTORY)?.as_fd())
 }
 
-/// The names in an open directory, from where it has been read to.
+/// The names in an open directory, from where it has been read to, without itself and the one above it.
 pub(crate) fn names_in(directory: BorrowedFd<'_>) -> Result<Vec<String>> {
     let mut names = Vec::new();
     let mut buffer = vec![0u8; 32 << 10];
@@ -161,7 +161,8 @@ pub(crate) fn names_in(directory: BorrowedFd<'_>) -> Result<Vec<String>> {
         // struct linux_dirent64: ino and offset, eight bytes each; length, two; type, one; the name up to its NUL.
         while let Some(length) = rest.get(16..18).map(|bytes| usize::from(u16::from_ne_bytes([bytes[0], bytes[1]]))) {
             let name = rest.get(19..length).and_then(|bytes| CStr::from_bytes_until_nul(bytes).ok());
-            names.extend(name.map(|name| name.to_string_lossy().to_string()));
+            let name = name.map(|name| name.to_string_lossy().to_string());
+            names.extend(name.filter(|name| name != "." && name != ".."));
             rest = rest.get(length.max(1)..).unwrap_or_default();
         }
     }

@@ -82,7 +82,8 @@ fn is_ours(asked: &model::Container, container: &Container, refusal: &Refusal) -
 
 fn refused(refusal: &Refusal, message: String) -> Outcome {
     // A runtime looks for the program while it creates; what docker calls create is over by then. runc: `exec: "x": …`, crun:
-    // "executable file `x` not found", "open executable: …". Its own execve runc tells as "process: exec /x: permission denied". What could not be executed then is said after `start` was over.
+    // "executable file `x` not found", "open executable: …". Its own execve runc tells as "process: exec /x: permission denied".
+    // What could not be executed then is said after `start` was over.
     let sought = ["exec: ", "executable file", "open executable", "process: exec /"]
         .iter()
         .any(|words| refusal.detail.contains(words));
