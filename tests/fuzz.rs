@@ -270,11 +270,11 @@ fn made(draft: Result<Draft, convert::Unconvertible>) -> bool {
 
 #[test]
 fn from_makes_scenarios_or_refuses() {
-    let lines = include_str!("convert.rs")
+    let lines = include_str!("convert/command_line.rs")
         .split('"')
         .filter(|part| part.starts_with("docker run ") || part.starts_with("podman run "));
     let commands = Corpus::new(lines.map(str::to_owned).collect());
-    let files = Corpus::folders(&["tests/convert"]);
+    let files = Corpus::folders(&["tests/convert/files"]);
     door("from a command line", &commands, |text, random| {
         let dialect = if random.below(2) == 0 { Dialect::Docker } else { Dialect::Podman };
         let words = shlex::split(text).unwrap_or_else(|| text.split_whitespace().map(str::to_owned).collect());
