@@ -11,12 +11,18 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "support/dockerfile.rs"]
+mod dockerfile;
 #[path = "support/images.rs"]
 mod images;
 #[path = "support/place.rs"]
 mod place;
+#[path = "support/wait.rs"]
+mod wait;
+use dockerfile::{processes, scenario};
 use images::{BUILDERS, BUILT, ask, image_of, own, own_build, says_the_same, there};
-use place::{place, processes, results, run, scenario, start, within};
+use place::{place, results, run, start};
+use wait::within;
 
 /// What needs no program.
 const WITHOUT_RUN: [&str; 2] = [

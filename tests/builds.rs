@@ -2,12 +2,18 @@
 
 use std::{fs, os::unix::fs::symlink};
 
+#[path = "support/dockerfile.rs"]
+mod dockerfile;
 #[path = "support/place.rs"]
 mod place;
 #[path = "support/users.rs"]
 mod support;
-use place::{place, processes, run, scenario, start, within};
+#[path = "support/wait.rs"]
+mod wait;
+use dockerfile::{processes, scenario};
+use place::{place, run, start};
 use support::runs;
+use wait::within;
 
 const ANY: &str = "  - inspect: {uid: 0}\n";
 

@@ -17,6 +17,10 @@ use std::{
 
 use serde_json::Value;
 
+#[path = "support/wait.rs"]
+mod wait;
+use wait::within;
+
 const ENGINES: [&str; 2] = ["podman", "docker"];
 
 fn caplab(arguments: &[&str]) -> Command {
@@ -63,18 +67,6 @@ fn folders(of: u32) -> Vec<String> {
     let begin = format!("caplab-engine-{of}.");
     let everywhere = ["/tmp", "/var/tmp", "/run"].into_iter().flat_map(|dir| fs::read_dir(dir).into_iter().flatten());
     everywhere.flatten().map(|entry| entry.path().display().to_string()).filter(|path| path.contains(&begin)).collect()
-}
-
-/// Waits until something is true.
-fn within(time: Duration, mut is_so: impl FnMut() -> bool) -> bool {
-    let until = Instant::now() + time;
-    while !is_so() {
-        if Instant::now() > until {
-            return false;
-        }
-        sleep(Duration::from_millis(200));
-    }
-    true
 }
 
 const SOME: [&str; 6] = [
@@ -150,8 +142,7 @@ fn a_killed_run_is_cleaned_up_after() {
             sleep(Duration::from_millis(moment));
             run.kill().expect("it runs");
             run.wait().expect("it ends");
-            let gone =
-                within(Duration::from_secs(40), || left(engine, run.id()).is_empty() && folders(run.id()).is_empty());
+            let gone = within(40, || left(engine, run.id()).is_empty() && folders(run.id()).is_empty());
             assert!(gone, "{engine} after {moment} ms: {} {:?}", left(engine, run.id()), folders(run.id()));
         }
     }
@@ -322,7 +313,7 @@ fn a_daemon_that_hangs_in_the_middle_is_an_error_in_time_and_the_rest_goes_on() 
     blocked.store(false, Ordering::Relaxed);
     // The next run finds what that one could not remove.
     assert!(caplab(&["run", "--engine", "docker", two[0]]).output().expect("caplab starts").status.success());
-    assert!(within(Duration::from_secs(40), || left("docker", id).is_empty() && folders(id).is_empty()));
+    assert!(within(40, || left("docker", id).is_empty() && folders(id).is_empty()));
 }
 
 #[test]

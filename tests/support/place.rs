@@ -1,11 +1,9 @@
-//! A folder with a scenario that has a Dockerfile, and its results.
+//! A folder with a scenario, and its results.
 
 use std::{
     fs,
     path::Path,
     process::{Child, Command, Stdio},
-    thread::sleep,
-    time::Duration,
 };
 
 use serde_json::Value;
@@ -37,28 +35,4 @@ pub(crate) fn results(caplab: Child) -> Vec<Value> {
     let document: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     document["results"].as_array().expect("results").clone()
-}
-
-/// Processes with this word in their command line.
-pub(crate) fn processes(word: &str) -> usize {
-    let lines =
-        fs::read_dir("/proc").expect("read").filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
-    lines.filter(|line| line.split(|byte| *byte == 0).any(|own| own == word.as_bytes())).count()
-}
-
-/// Waits until something is so.
-pub(crate) fn within(seconds: u64, mut is_so: impl FnMut() -> bool) -> bool {
-    (0..seconds * 5).any(|_| {
-        let so = is_so();
-        if !so {
-            sleep(Duration::from_millis(200));
-        }
-        so
-    })
-}
-
-/// A scenario with this Dockerfile and these steps.
-pub(crate) fn scenario(dockerfile: &str, steps: &str) -> String {
-    let lines: String = dockerfile.lines().map(|line| format!("      {line}\n")).collect();
-    format!("title: t\ncontainer:\n  build:\n    context: .\n    dockerfile_inline: |\n{lines}steps:\n{steps}")
 }

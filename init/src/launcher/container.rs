@@ -19,8 +19,11 @@ use crate::{
     },
 };
 
-/// A pid 1 that has not said by then that it runs never will: executing the helper takes a millisecond.
+/// A pid 1 under its filter that has not said by then that it runs never will: executing the helper takes a millisecond.
 const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// So many times as long the setup before it may take, which may copy files and waits for other people's file systems.
+const SETUP_TIMES: usize = 12;
 
 /// A container that runs.
 pub(super) struct Running {
@@ -124,10 +127,7 @@ impl Running {
         let said = match stops(&container.init.program) {
             true => fd::read_to_end(status.as_fd()).map_err(plumbing)?,
             false => {
-                let [said, ended] =
-                    fd::poll([Some(status.as_fd()), Some(self.pidfd.as_fd())], Some(Instant::now() + READY_WITHIN))
-                        .map_err(plumbing)?;
-                if !(said || ended) {
+                if !self.says_something(status).map_err(plumbing)? {
                     return Err(silent(container, libc::ETIMEDOUT));
                 }
                 let mut first = [0; 4096];
@@ -148,6 +148,20 @@ impl Running {
         } else {
             Err(silent(container, libc::ESRCH))
         }
+    }
+
+    /// Whether pid 1 says something or ends; if not, its filter keeps it from that.
+    fn says_something(&self, status: &OwnedFd) -> Result<bool> {
+        for _ in 0..SETUP_TIMES {
+            let until = Some(Instant::now() + READY_WITHIN);
+            if fd::poll([Some(status.as_fd()), Some(self.pidfd.as_fd())], until)? != [false, false] {
+                return Ok(true);
+            }
+            if filters(&format!("{}", self.pid))? > filters("self")? {
+                return Ok(false);
+            }
+        }
+        Err(Fail::new("poll", libc::ETIMEDOUT).with("its setup takes more than two minutes"))
     }
 
     /// One that a runtime has made.
@@ -240,6 +254,13 @@ fn silent(container: &Container, errno: i32) -> Refusal {
     let filter = container.init.ops.iter().position(|op| matches!(op, Op::Seccomp(_)));
     let phase = filter.map_or(Phase::Exec, |index| Phase::Process(index as u32));
     refusal(phase, Fail::new("execve", errno))
+}
+
+/// How many seccomp filters a process is under: caplab itself is in an outer container.
+fn filters(pid: &str) -> Result<u32> {
+    let status = file::read_text(&format!("/proc/{pid}/status"))?;
+    let number = status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:")?.trim().parse().ok());
+    number.ok_or_else(|| Fail::new("read", libc::ENODATA).with("Seccomp_filters of /proc/PID/status"))
 }
 
 /// `CLONE_NEW*` flags of the namespaces that are other containers'.

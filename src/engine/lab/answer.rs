@@ -69,6 +69,9 @@ fn is_ours(asked: &model::Container, container: &Container, refusal: &Refusal) -
         | Phase::Disk
         | Phase::Fixture(_) => true,
         Phase::Setup(index) => match container.setup.get(index as usize) {
+            // The kernel lacks the file system, or it is caplab that copies no more into a tmpfs.
+            Some(Op::Mount { .. }) if refusal.errno == nix::libc::ENODEV => true,
+            Some(Op::Mount { copy_up: true, .. }) if refusal.errno == nix::libc::EFBIG => true,
             Some(Op::Bind { .. } | Op::Mount { .. } | Op::Hostname(_) | Op::WorkingDir(_)) => false,
             // A preset has some of its own.
             Some(Op::Sysctl { name, .. }) => !asked.sysctls.iter().any(|(own, _)| own == name),
