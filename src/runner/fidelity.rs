@@ -12,7 +12,9 @@ use crate::{
     result::Skip,
     scenario::{
         image::{Build, Command, FromImage, Instruction},
-        model::{Action, Case, Container, IdOrName, Owner, Preset, Propagation, Step, User, Volume, VolumeSource},
+        model::{
+            Action, Case, Container, IdOrName, Owner, Preset, Propagation, Step, Ulimit, User, Volume, VolumeSource,
+        },
     },
 };
 
@@ -43,7 +45,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 18] = [
+const KNOWN: [Difference; 19] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -106,6 +108,15 @@ const KNOWN: [Difference; 18] = [
         remedy: Remedy::Skip(|case| {
             let there = fixture::paths(&case.host);
             case.containers.iter().any(|one| is_made_in_read_only(one, &there))
+        }),
+    },
+    Difference {
+        name: "short-fsize",
+        engines: &[Kind::Crun],
+        reason: "crun sets the container's limit of file size on itself, and then its own files do not fit: it refuses",
+        remedy: Remedy::Skip(|case| {
+            let is_short = |limit: &Ulimit| limit.name == "fsize" && limit.soft < LONGEST_FILTER;
+            case.containers.iter().any(|one| one.ulimits.iter().any(is_short))
         }),
     },
     Difference {
@@ -239,6 +250,9 @@ fn has_other_shell(build: &Build) -> bool {
     };
     behind.into_iter().any(is_line)
 }
+
+/// Bytes of the longest file of crun's, a seccomp filter: `BPF_MAXINSNS` instructions of a `struct sock_filter` (linux/filter.h).
+const LONGEST_FILTER: u64 = 4096 * 8;
 
 /// The umask that runc is started with, here and by podman.
 const UMASK: u32 = 0o022;

@@ -371,6 +371,7 @@ pub(super) fn config(engine: Kind) -> impl Strategy<Value = Config> {
                 "{memlock: 65536, stack: 8388608}",
                 "{nproc: 4000}",
                 "{fsize: 1048576}",
+                "{fsize: 100}",
             ]),
         ),
         key("pids_limit", 0.2, one(&["32", "200", "-1"])),
