@@ -176,6 +176,22 @@ fn compare_has_a_row_for_each_fact_and_runs_known_differences_too() {
     }
 }
 
+/// "0 rows differ" of one engine alone would be taken for a comparison.
+#[test]
+fn what_was_not_compared_is_said() {
+    // Whether docker is there or not: it has no flags for podman's preset.
+    let output = Command::new(env!("CARGO_BIN_EXE_caplab"))
+        .args(["compare", "mounts/read-only-and-podmans-files", "--engine", "native", "--engine", "docker"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("caplab starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("  docker was not run: "), "{said}");
+    assert!(said.contains("1 case was not compared: fewer than two engines ran it"), "{said}");
+    let header = said.lines().find(|line| line.starts_with("     ")).unwrap_or_default();
+    assert!(!header.contains("docker"), "no column for what was not run: {said}");
+}
+
 #[test]
 fn an_engine_that_is_none_is_a_wrong_call() {
     let output = run(&["--engine", "dokcer"]);

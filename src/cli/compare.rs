@@ -67,11 +67,12 @@ impl Compare {
             explanations: Explanations::default(),
         };
         let mut engines: Vec<_> = kinds.iter().map(|_| None).collect();
-        let (mut differences, mut failed) = (0, false);
+        let (mut differences, mut failed, mut alone) = (0, false, 0);
         let mut documents = Vec::new();
         for (scenario, case) in selection.cases() {
             let compared = compare(&context, &kinds, &mut engines, scenario, case);
             differences += compared.rows.iter().filter(|row| !row.same).count();
+            alone += usize::from(compared.absent.iter().filter(|absent| absent.is_none()).count() < 2);
             failed |= compared.absent.iter().any(|absent| matches!(absent, Some(Absent::Failed(_))));
             if self.format == Format::Json {
                 documents.push(document(&scenario.name, case.name.as_deref(), &kinds, &compared));
@@ -90,6 +91,10 @@ impl Compare {
             let rows = if differences == 1 { "row differs" } else { "rows differ" };
             let among = if failed { ", of those engines that could be observed" } else { "" };
             say(format_args!("{differences} {rows}{among}"));
+            if alone > 0 {
+                let cases = if alone == 1 { "case was" } else { "cases were" };
+                say(format_args!("{alone} {cases} not compared: fewer than two engines ran it"));
+            }
         }
         match (failed, differences) {
             (true, _) => 3,
@@ -99,10 +104,6 @@ impl Compare {
     }
 
     fn table(&self, kinds: &[Kind], compared: &Compared) {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width());
-        let header = ["", ""].into_iter().chain(kinds.iter().map(|kind| kind.name()));
-        table.set_header(header);
         for (kind, absent) in kinds.iter().zip(&compared.absent) {
             match absent {
                 Some(Absent::Skipped(reason)) => say(format_args!("  {kind} was not run: {reason}")),
@@ -110,20 +111,23 @@ impl Compare {
                 None => {}
             }
         }
+        let ran = |index: &usize| compared.absent[*index].is_none();
+        let columns: Vec<usize> = (0..kinds.len()).filter(ran).collect();
+        if columns.is_empty() {
+            return say(format_args!(""));
+        }
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width());
+        table.set_header(["", ""].into_iter().chain(columns.iter().map(|index| kinds[*index].name())));
         for row in compared.rows.iter().filter(|row| !(self.differences && row.same)) {
             let mut cells = vec![if row.same { " " } else { "≠" }, &row.what];
-            let first = row.values.iter().zip(&compared.absent).position(|(_, absent)| absent.is_none());
-            for (index, value) in row.values.iter().enumerate() {
-                let text = match value {
-                    _ if compared.absent[index].is_some() => "",
-                    // The same once more tells a reader nothing, and a list of capabilities takes much room.
-                    Some(_) if row.same && Some(index) != first => "=",
-                    Some(value) if value.is_empty() => "yes",
-                    Some(value) => value,
-                    None => "–",
-                };
-                cells.push(text);
-            }
+            cells.extend(columns.iter().enumerate().map(|(place, index)| match &row.values[*index] {
+                // The same once more tells a reader nothing, and a list of capabilities takes much room.
+                Some(_) if row.same && place > 0 => "=",
+                Some(value) if value.is_empty() => "yes",
+                Some(value) => value,
+                None => "–",
+            }));
             table.add_row(cells);
         }
         say(format_args!("{table}\n"));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::{
     observe::{Mount, Namespace, Peers},
-    scenario::model::{Container, Rootfs, VolumeSource},
+    scenario::model::{Container, Preset, Rootfs, VolumeSource},
 };
 
 /// What a rule makes of a mount.
@@ -21,7 +21,7 @@ pub(super) enum Shown {
 type Rule = (&'static str, fn(&Container, &Mount, bool) -> Option<Shown>);
 
 /// The rules.
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
     ("the root's file system is the engine's choice", |_, mount, _| {
         (mount.target == "/").then(|| Shown::Line(format!("/ {}", options(mount))))
     }),
@@ -50,6 +50,15 @@ const RULES: [Rule; 6] = [
         let peers = if mount.peers == Peers::Private { String::new() } else { format!(", {}", mount.peers.name()) };
         Some(Shown::Line(format!("{} {source} {}{peers}", mount.target, options(mount))))
     }),
+    // It lies where podman keeps what it runs.
+    (
+        "podman's own /etc/passwd and /etc/group over a read-only root are files, whatever file system they are of",
+        |container, mount, _| {
+            let own = ["/etc/passwd", "/etc/group"].contains(&mount.target.as_str());
+            let binds = container.preset == Preset::Podman && container.read_only;
+            (own && binds).then(|| Shown::Line(format!("{} podman's {}", mount.target, options(mount))))
+        },
+    ),
     ("options of a file system: those that an engine asks for", |_, mount, _| {
         let keep = ["size=", "mode=", "ptmxmode=", "nr_inodes=", "hidepid="];
         let own: Vec<_> =
