@@ -45,7 +45,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 19] = [
+const KNOWN: [Difference; 20] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -79,6 +79,17 @@ const KNOWN: [Difference; 19] = [
             mapped.into_iter().any(|owner| {
                 let name = Owner::Container(owner.name.clone());
                 case.containers.iter().any(|one| *one.sharing.owner(Namespace::Ipc) == name)
+            })
+        }),
+    },
+    Difference {
+        name: "mapped-device",
+        engines: &[Kind::Crun],
+        reason: "in a user namespace crun makes an asked device itself, as the container's root's, and binds no node of the machine",
+        remedy: Remedy::Skip(|case| {
+            case.steps.iter().any(|step| {
+                let container = &case.containers[step.within];
+                container.has_user_namespace() && container.devices.iter().any(|one| looks_at(step, &one.target))
             })
         }),
     },
@@ -292,6 +303,18 @@ fn opened(container: &Container) -> Vec<&str> {
     let asked = container.tmpfs.iter().filter(|one| !one.options.iter().any(|word| word.starts_with("mode=")));
     let all = asked.map(|one| one.target.as_str()).chain(kept_writable(container).iter().copied());
     all.filter(|place| container.image.is_some() || !["/tmp", "/var/tmp"].contains(place)).collect()
+}
+
+/// Whether a step asks for what is at a place, or a command names it.
+fn looks_at(step: &Step, place: &str) -> bool {
+    match &step.action {
+        Action::Run { argv, .. } => argv.iter().any(|word| word.contains(place)),
+        Action::Probe {
+            probe: Probe::Open { path, .. } | Probe::Chown { path, .. } | Probe::Chmod { path, .. },
+            ..
+        } => path == place,
+        _ => false,
+    }
 }
 
 /// Whether a step would see how open a place is: a command that looks at its mode, or what another user than root, whose it is, makes

@@ -21,7 +21,7 @@ pub(super) enum Shown {
 type Rule = (&'static str, fn(&Container, &Mount, bool) -> Option<Shown>);
 
 /// The rules.
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     ("the root's file system is the engine's choice", |_, mount, _| {
         (mount.target == "/").then(|| Shown::Line(format!("/ {}", options(mount))))
     }),
@@ -41,6 +41,18 @@ const RULES: [Rule; 7] = [
         let nodes = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
         (container.has_user_namespace() && nodes.contains(&mount.target.as_str())).then_some(Shown::Hidden)
     }),
+    // How large the machine's /dev is, and whether programs may lie there, is the machine's; what is opened there is not looked at for that.
+    (
+        "a device that is asked for in a user namespace is the machine's, whatever file system it lies on",
+        |container, mount, _| {
+            let device = container.devices.iter().find(|device| device.target == mount.target)?;
+            let tells = |word: &&String| ["ro", "rw", "nodev"].contains(&word.as_str());
+            let options = mount.options.iter().filter(tells).cloned().collect::<Vec<_>>().join(",");
+            container
+                .has_user_namespace()
+                .then(|| Shown::Line(format!("{} device:{} {options}", mount.target, device.source)))
+        },
+    ),
     ("a volume is named by its source, not by the file system that lies under it", |container, mount, _| {
         let volume = container.volumes.iter().find(|volume| volume.target == mount.target)?;
         let source = match &volume.source {

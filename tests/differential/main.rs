@@ -17,7 +17,7 @@ use caplab::{
     result::{CaseResult, Verdict},
     runner::{self, Context, Explanations},
     scenario::{self, model::Case},
-    snapshot::Store,
+    snapshot::{self, Store},
 };
 use config::Config;
 use proptest::{
@@ -83,16 +83,20 @@ impl Both {
         }
         let run = |kind, engine: &mut _| {
             let context = Context { engine: kind, ..self.context.clone() };
-            runner::run(&context, engine, &scenario, case).0
+            runner::run(&context, engine, &scenario, case)
         };
-        let driven = run(self.other, &mut self.driven);
+        let (driven, its_picture) = run(self.other, &mut self.driven);
         if let (Verdict::Skip(skip), true) = (&driven.verdict, driven.containers.is_empty()) {
             return Came::Nothing(skip.reason.clone());
         }
-        let native = run(Kind::Native, &mut self.native);
+        let (native, picture) = run(Kind::Native, &mut self.native);
         // What is known to differ may be about what an image says.
         let prepared = build::prepared(case, &self.context.machine).expect("an image");
-        Came::Compared(self.differences(&prepared, &native, &driven))
+        let mut found = self.differences(&prepared, &native, &driven);
+        if found.is_empty() {
+            found.extend(pictures(&picture.unwrap_or_default(), &its_picture.unwrap_or_default()));
+        }
+        Came::Compared(found)
     }
 
     fn differences(&self, case: &Case, native: &CaseResult, driven: &CaseResult) -> Vec<(String, String, String)> {
@@ -120,6 +124,19 @@ impl Both {
         })
         .collect()
     }
+}
+
+/// Rows in which what a snapshot keeps differs: nothing of that may, whatever else is known to. What programs print has been compared.
+fn pictures(native: &str, driven: &str) -> Vec<(String, String, String)> {
+    let (native, driven) = (snapshot::rows(native), snapshot::rows(driven));
+    let says = |rows: &[(String, String)], row: &(String, String)| {
+        let same = rows.iter().find(|(what, _)| *what == row.0);
+        same.map_or_else(|| "–".to_owned(), |(_, says)| says.clone())
+    };
+    let all = native.iter().chain(driven.iter().filter(|row| says(&native, row) == "–"));
+    let all = all.filter(|(what, _)| !what.contains(": stdout") && !what.contains(": stderr"));
+    let rows = all.map(|row| (format!("picture: {}", row.0), says(&native, row), says(&driven, row)));
+    rows.filter(|(_, native, driven)| native != driven).collect()
 }
 
 /// Whether an engine is there; where not, the test says so and is over. Must it run, it fails.
