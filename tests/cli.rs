@@ -177,6 +177,30 @@ fn a_variable_more_does_not_hide_what_a_case_was() {
 }
 
 #[test]
+fn a_scenario_under_another_name_is_compared_with_what_it_was() {
+    if !runs() {
+        return;
+    }
+    let of = |privileged: bool| {
+        format!("title: It passes\ncontainer: {{privileged: {privileged}}}\nsteps: [inspect: {{uid: 0}}]\n")
+    };
+    let lab = Lab::new(&[("area/one", &of(false))]);
+    lab.says(0, &["run", "--update"]);
+    // Another one of the same title, which is not in its place.
+    lab.write("area/two", &of(true));
+    lab.says(0, &["run", "--update"]);
+    fs::remove_file(lab.path().join("snapshots/area/two.snap")).expect("removed");
+    fs::remove_file(lab.path().join("scenarios/area/two.yaml")).expect("removed");
+    fs::remove_file(lab.path().join("scenarios/area/one.yaml")).expect("removed");
+    lab.write("other/place", &of(true));
+    let said = lab.says(1, &["run", "--update"]);
+    let wanted = "the new picture of other/place, once area/one, shows less protection:\n";
+    assert!(said.contains(wanted) && said.contains("box seccomp: was filter, is disabled"), "{said}");
+    lab.write("other/place", &of(false));
+    lab.says(0, &["run", "--update"]);
+}
+
+#[test]
 fn a_failure_shows_expected_and_seen() {
     if !runs() {
         return;

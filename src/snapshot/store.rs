@@ -11,7 +11,7 @@ use std::{
 
 use similar::TextDiff;
 
-use super::{former::Former, weaker::weaker};
+use super::{former::Former, moved, weaker::weaker};
 use crate::scenario::model::Scenario;
 
 /// The snapshots of a suite.
@@ -40,7 +40,7 @@ pub enum SnapshotError {
     /// The new picture shows less protection.
     #[error("the new picture of {scenario} shows less protection:\n{}\nif that is what you mean: --accept-weaker", points.join("\n"))]
     Weaker {
-        /// The scenario.
+        /// The scenario, and what it was once.
         scenario: String,
         /// Each point.
         points: Vec<String>,
@@ -122,10 +122,14 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
         };
-        let mut sections = before.as_deref().map(split).unwrap_or_default();
+        // One that was under another name is no new one.
+        let once = if before.is_none() { moved::once(root, scenario) } else { None };
+        let reviewed = before.as_deref().or(once.as_ref().map(|(_, text)| text.as_str()));
+        let mut sections = reviewed.map(split).unwrap_or_default();
         let points = lost(scenario, &sections, new);
         if !points.is_empty() && !accept_weaker {
-            return Err(SnapshotError::Weaker { scenario: scenario.name.clone(), points });
+            let once = once.map(|(name, _)| format!(", once {name},")).unwrap_or_default();
+            return Err(SnapshotError::Weaker { scenario: format!("{}{once}", scenario.name), points });
         }
         for (case, section) in new {
             replace(&mut sections, case.as_deref(), section);
@@ -221,8 +225,7 @@ fn split(file: &str) -> Vec<Section> {
 /// A file: insta's header, then the sections in the scenario's order; of cases it no longer has those that are awaited, first: one
 /// without a name has no other place.
 fn join(scenario: &Scenario, sections: &[Section]) -> String {
-    let title = scenario.title.replace('\\', "\\\\").replace('"', "\\\"");
-    let mut text = format!("---\nsource: scenarios/{}.yaml\nexpression: \"{title}\"\n---\n", scenario.name);
+    let mut text = format!("---\nsource: scenarios/{}.yaml\n{}\n---\n", scenario.name, title_line(scenario));
     let former = Former::among(sections, names(scenario));
     let awaited = former.sections.iter().copied().filter(|old| former.is_awaited(old, sections));
     let known = names(scenario).filter_map(|case| sections.iter().find(|(name, _)| name.as_deref() == case));
@@ -233,6 +236,12 @@ fn join(scenario: &Scenario, sections: &[Section]) -> String {
         text.push_str(section);
     }
     text
+}
+
+/// What a file's header says of the scenario's title.
+pub(super) fn title_line(scenario: &Scenario) -> String {
+    let title = scenario.title.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("expression: \"{title}\"")
 }
 
 /// All or nothing, whoever reads meanwhile.
