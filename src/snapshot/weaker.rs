@@ -235,8 +235,10 @@ impl Step {
         if said && after.does(&Renamed(None)).1 != self.does(renamed).1 {
             found.push(format!("does {} now", after.what));
         }
-        let is_another_failure = self.holds() == 1 && after.holds() == 1 && after.outcome != self.outcome;
-        if after.holds() < self.holds() || is_another_failure {
+        // By another signal, or with a status that does not say why: which of the two says more is not known.
+        let both = |is: fn(&Self) -> bool| is(self) && is(after);
+        let unlike = both(|step| step.holds() == 1) || both(|step| step.outcome.starts_with("killed"));
+        if after.holds() < self.holds() || (unlike && after.outcome != self.outcome) {
             found.push(format!("was {}, is {}", self.outcome, after.outcome));
             return found;
         }

@@ -252,6 +252,11 @@ fn a_denial_that_is_allowed_or_gone_is_named() {
         names("failed(exit 1)", after, &[&format!("try in box, sh -c 'exit 1': was failed(exit 1), is {after}")]);
     }
     names("failed(exit 1)", "denied(EPERM)", &[]);
+    // A filter kills, and so does a mistake of the program.
+    let filtered = OLD.replace("denied(EPERM)", "killed(SIGSYS)");
+    let crashed = OLD.replace("denied(EPERM)", "killed(SIGSEGV)");
+    assert_eq!(weaker(&filtered, &crashed), ["1 in box, mount: was killed(SIGSYS), is killed(SIGSEGV)"]);
+    assert_eq!(weaker(&filtered, OLD), Vec::<String>::new());
 }
 
 #[test]
