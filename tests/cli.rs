@@ -141,8 +141,63 @@ fn a_case_of_a_former_matrix_is_seen_and_removed() {
     assert!(lab.says(0, &["run"]).contains("2 passed"));
     lab.write("area/one", &matrix("[NET_ADMIN]"));
     assert!(lab.says(1, &["run"]).contains("-case cap=SYS_TIME"));
-    lab.says(0, &["run", "--update"]);
+    // What was reviewed of it is asked no more.
+    let said = lab.says(1, &["run", "--update"]);
+    let wanted = "the new picture of area/one shows less protection:\n  [cap=SYS_TIME] the case is gone\nif that is what you mean: --accept-weaker";
+    assert!(said.contains(wanted), "{said}");
+    lab.says(0, &["run", "--update", "--accept-weaker"]);
     assert!(lab.says(0, &["run"]).contains("1 passed"));
+}
+
+#[test]
+fn a_variable_more_does_not_hide_what_a_case_was() {
+    if !runs() {
+        return;
+    }
+    let matrix = |variables: &str, privileged: &str| {
+        format!(
+            "title: It passes\nmatrix: {{cap: [NET_ADMIN]{variables}}}\ncontainer:\n  cap_add: [\"${{cap}}\"]\n{privileged}steps: [inspect: {{uid: 0}}]\n"
+        )
+    };
+    let lab = Lab::new(&[("area/one", &matrix("", ""))]);
+    lab.says(0, &["run", "--update"]);
+    lab.write("area/one", &matrix(", all: [\"false\", \"true\"]", "  privileged: ${all}\n"));
+    // One alone, which is no less, does not take away what the other is to be compared with.
+    lab.says(0, &["run", "--update", "one[cap=NET_ADMIN,all=false]"]);
+    let said = lab.says(1, &["run"]);
+    assert!(said.contains("1 passed, 1 failed") && said.contains("it has no snapshot yet"), "{said}");
+    let said = lab.says(1, &["run", "--update"]);
+    assert!(
+        said.contains("  [cap=NET_ADMIN, now cap=NET_ADMIN,all=true] box seccomp: was filter, is disabled"),
+        "{said}"
+    );
+    assert!(!said.contains("all=false]"), "{said}");
+    lab.says(0, &["run", "--update", "--accept-weaker"]);
+    assert!(lab.says(0, &["run"]).contains("2 passed"));
+}
+
+#[test]
+fn a_scenario_under_another_name_is_compared_with_what_it_was() {
+    if !runs() {
+        return;
+    }
+    let of = |privileged: bool| {
+        format!("title: It passes\ncontainer: {{privileged: {privileged}}}\nsteps: [inspect: {{uid: 0}}]\n")
+    };
+    let lab = Lab::new(&[("area/one", &of(false))]);
+    lab.says(0, &["run", "--update"]);
+    // Another one of the same title, which is not in its place.
+    lab.write("area/two", &of(true));
+    lab.says(0, &["run", "--update"]);
+    fs::remove_file(lab.path().join("snapshots/area/two.snap")).expect("removed");
+    fs::remove_file(lab.path().join("scenarios/area/two.yaml")).expect("removed");
+    fs::remove_file(lab.path().join("scenarios/area/one.yaml")).expect("removed");
+    lab.write("other/place", &of(true));
+    let said = lab.says(1, &["run", "--update"]);
+    let wanted = "the new picture of other/place, once area/one, shows less protection:\n";
+    assert!(said.contains(wanted) && said.contains("box seccomp: was filter, is disabled"), "{said}");
+    lab.write("other/place", &of(false));
+    lab.says(0, &["run", "--update"]);
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(super) struct Run {
     /// Make what is seen the reviewed snapshots
     #[arg(long)]
     update: bool,
-    /// Let --update write a picture that shows less protection than the reviewed one
+    /// Let --update write a picture that shows less protection than the reviewed one, or drop a case that was reviewed
     #[arg(long, requires = "update")]
     accept_weaker: bool,
     /// A skipped case fails

@@ -1,5 +1,7 @@
 //! The reviewed picture of every case: what the kernel gave each container, and what came of each step.
 
+mod former;
+mod moved;
 mod redact;
 mod rows;
 mod section;

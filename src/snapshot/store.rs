@@ -1,5 +1,8 @@
 //! Where snapshots lie: `snapshots/<area>/<name>.snap` in insta's format, one section a case.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -8,7 +11,7 @@ use std::{
 
 use similar::TextDiff;
 
-use super::weaker::weaker;
+use super::{former::Former, moved, weaker::weaker};
 use crate::scenario::model::Scenario;
 
 /// The snapshots of a suite.
@@ -37,7 +40,7 @@ pub enum SnapshotError {
     /// The new picture shows less protection.
     #[error("the new picture of {scenario} shows less protection:\n{}\nif that is what you mean: --accept-weaker", points.join("\n"))]
     Weaker {
-        /// The scenario.
+        /// The scenario, and what it was once.
         scenario: String,
         /// Each point.
         points: Vec<String>,
@@ -71,13 +74,17 @@ impl Store {
         }
         // One case speaks for what is left over of a former matrix.
         let first = cases.first().map(Option::as_deref) == Some(case);
-        let stale: Vec<_> = reviewed.iter().filter(|(name, _)| !cases.contains(name)).collect();
-        if first && !stale.is_empty() {
-            let names: Vec<_> =
-                stale.iter().map(|(name, _)| format!("-case {}", name.as_deref().unwrap_or("(none)"))).collect();
-            return Comparison::Different(format!("cases that the scenario no longer has:\n{}\n", names.join("\n")));
+        if !first {
+            return Comparison::Same;
         }
-        Comparison::Same
+        let former = Former::among(&reviewed, cases.iter().map(Option::as_deref));
+        // One that is awaited is no mistake of this case: that the other one has no picture is told where it is run.
+        let stale = former.sections.iter().filter(|old| !former.is_awaited(old, &reviewed));
+        let names: Vec<_> = stale.map(|(name, _)| format!("-case {}", name.as_deref().unwrap_or("(none)"))).collect();
+        if names.is_empty() {
+            return Comparison::Same;
+        }
+        Comparison::Different(format!("cases that the scenario no longer has:\n{}\n", names.join("\n")))
     }
 
     /// Writes a case's picture into `.snap.new`, beside the reviewed one, for `cargo insta review`.
@@ -97,37 +104,40 @@ impl Store {
         let known = [&proposed, &reviewed].into_iter().find_map(|path| fs::read_to_string(path).ok());
         let mut sections = known.as_deref().map(split).unwrap_or_default();
         replace(&mut sections, case, section);
-        write(&proposed, &join(scenario, sections)).map_err(failed)
+        write(&proposed, &join(scenario, &sections)).map_err(failed)
     }
 
-    /// Makes these pictures the reviewed ones; cases that are not among them keep theirs. True where that changed
-    /// anything.
+    /// Makes these pictures the reviewed ones; cases that are not among them keep theirs, and those of a former matrix until there
+    /// are pictures of all that they became. True where that changed anything.
     ///
     /// # Errors
-    /// A picture that shows less protection, unless `accept_weaker`; those of the file system.
+    /// A picture that shows less protection and a case that is gone, unless `accept_weaker`; those of the file system.
     pub fn update(&self, scenario: &Scenario, new: &[Section], accept_weaker: bool) -> Result<bool, SnapshotError> {
         let Self::Folder(root) = self else { return Err(SnapshotError::Embedded) };
         let path = file(root, &scenario.name);
-        let before = fs::read_to_string(&path).ok();
-        let mut sections = before.as_deref().map(split).unwrap_or_default();
-        let mut points = Vec::new();
+        let failed = |error| SnapshotError::Io { path: path.clone(), error };
+        // One that is there and cannot be read may say more than the new one.
+        let before = match fs::read_to_string(&path) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(error)),
+        };
+        // One that was under another name is no new one.
+        let once = if before.is_none() { moved::once(root, scenario) } else { None };
+        let reviewed = before.as_deref().or(once.as_ref().map(|(_, text)| text.as_str()));
+        let mut sections = reviewed.map(split).unwrap_or_default();
+        let points = lost(scenario, &sections, new);
+        if !points.is_empty() && !accept_weaker {
+            let once = once.map(|(name, _)| format!(", once {name},")).unwrap_or_default();
+            return Err(SnapshotError::Weaker { scenario: format!("{}{once}", scenario.name), points });
+        }
         for (case, section) in new {
-            if let Some((_, old)) = sections.iter().find(|(name, _)| name == case) {
-                points.extend(weaker(old, section).into_iter().map(|point| match case {
-                    Some(case) => format!("  [{case}] {point}"),
-                    None => format!("  {point}"),
-                }));
-            }
             replace(&mut sections, case.as_deref(), section);
         }
-        if !points.is_empty() && !accept_weaker {
-            return Err(SnapshotError::Weaker { scenario: scenario.name.clone(), points });
-        }
-        let text = join(scenario, sections);
+        let text = join(scenario, &sections);
         if before.as_deref() == Some(&text) {
             return Ok(false);
         }
-        let failed = |error| SnapshotError::Io { path: path.clone(), error };
         fs::create_dir_all(path.parent().unwrap_or(root)).map_err(failed)?;
         write(&path, &text).map_err(failed)?;
         // What was proposed is now accepted or outdated; that it was not there is as well.
@@ -141,6 +151,39 @@ impl Store {
             Self::Embedded(find) => find(scenario).map(split),
         }
     }
+}
+
+/// Each point in which these show less than the kept ones, and each case that is gone.
+fn lost(scenario: &Scenario, kept: &[Section], new: &[Section]) -> Vec<String> {
+    let former = Former::among(kept, names(scenario));
+    let own = |case: &Option<String>| kept.iter().find(|(name, _)| name == case);
+    let said = |case: Option<&str>| case.unwrap_or("without a matrix").to_owned();
+    let mut points = Vec::new();
+    for (case, section) in new {
+        let mut compare = |old: &str, which: Option<String>| {
+            let which = which.map(|which| format!("[{which}] ")).unwrap_or_default();
+            points.extend(weaker(old, section).into_iter().map(|point| format!("  {which}{point}")));
+        };
+        if let Some((_, old)) = own(case) {
+            compare(old, case.clone());
+            continue;
+        }
+        for (was, old) in former.of(case.as_deref()) {
+            let was = was.as_ref().map(|was| format!("{was}, ")).unwrap_or_default();
+            compare(old, Some(format!("{was}now {}", said(case.as_deref()))));
+        }
+    }
+    for old in former.sections.iter().filter(|old| former.became(old).next().is_none()) {
+        let another = |(case, section): &Section| own(case).is_none() && *section == old.1;
+        if !new.iter().any(another) {
+            points.push(format!("  [{}] the case is gone", said(old.0.as_deref())));
+        }
+    }
+    points
+}
+
+fn names(scenario: &Scenario) -> impl Iterator<Item = Option<&str>> + Clone {
+    scenario.cases.iter().map(|case| case.name.as_deref())
 }
 
 fn file(root: &Path, scenario: &str) -> PathBuf {
@@ -179,19 +222,26 @@ fn split(file: &str) -> Vec<Section> {
     sections
 }
 
-/// A file: insta's header, then the sections in the scenario's order; those of cases it no longer has are left out.
-fn join(scenario: &Scenario, sections: Vec<Section>) -> String {
-    let title = scenario.title.replace('\\', "\\\\").replace('"', "\\\"");
-    let mut text = format!("---\nsource: scenarios/{}.yaml\nexpression: \"{title}\"\n---\n", scenario.name);
-    for case in &scenario.cases {
-        if let Some((name, section)) = sections.iter().find(|(name, _)| *name == case.name) {
-            if let Some(name) = name {
-                text.push_str(&format!("case {name}\n"));
-            }
-            text.push_str(section);
+/// A file: insta's header, then the sections in the scenario's order; of cases it no longer has those that are awaited, first: one
+/// without a name has no other place.
+fn join(scenario: &Scenario, sections: &[Section]) -> String {
+    let mut text = format!("---\nsource: scenarios/{}.yaml\n{}\n---\n", scenario.name, title_line(scenario));
+    let former = Former::among(sections, names(scenario));
+    let awaited = former.sections.iter().copied().filter(|old| former.is_awaited(old, sections));
+    let known = names(scenario).filter_map(|case| sections.iter().find(|(name, _)| name.as_deref() == case));
+    for (name, section) in awaited.chain(known) {
+        if let Some(name) = name {
+            text.push_str(&format!("case {name}\n"));
         }
+        text.push_str(section);
     }
     text
+}
+
+/// What a file's header says of the scenario's title.
+pub(super) fn title_line(scenario: &Scenario) -> String {
+    let title = scenario.title.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("expression: \"{title}\"")
 }
 
 /// All or nothing, whoever reads meanwhile.

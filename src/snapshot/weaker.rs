@@ -21,10 +21,26 @@ pub(super) fn weaker(old: &str, new: &str) -> Vec<String> {
             None => found.push(format!("{name}: the container is gone")),
         }
     }
+    found.extend(joined(&old, &new, &renamed));
     for (before, after) in pairs(&old.steps, &new.steps, &renamed) {
-        found.extend(before.lost(after).into_iter().map(|point| format!("{}: {point}", before.title)));
+        found.extend(before.lost(after, &renamed).into_iter().map(|point| format!("{}: {point}", before.title)));
     }
     found
+}
+
+/// Each namespace of an old container that a new one shares: whose own it was is no longer alone in it. What else a new container is says
+/// nothing of the old ones.
+fn joined(old: &Picture, new: &Picture, renamed: &Renamed<'_>) -> Vec<String> {
+    let known: BTreeSet<_> = old.containers.keys().map(|name| renamed.now(name)).collect();
+    let newcomers = new.containers.iter().filter(|(name, _)| !known.contains(name.as_str()));
+    let shared = newcomers.flat_map(|(name, facts)| {
+        let states = facts.facts.get("namespaces").into_iter().flat_map(|states| facts::owners(states));
+        states.map(move |(namespace, owner)| (name, namespace, owner))
+    });
+    let with_old = shared.filter(|(_, _, owner)| known.contains(owner));
+    let said =
+        |(name, namespace, owner)| format!("{owner} namespaces: {namespace} is shared with {name}, which is new");
+    with_old.map(said).collect()
 }
 
 /// A container that has another name now: the only one that is gone is the only one that is new.
@@ -209,16 +225,24 @@ impl Step {
         if begins(&["denied", "refused", "killed"]) { 2 } else { u8::from(begins(&["failed", "timed out"])) }
     }
 
-    fn lost(&self, after: Option<&Self>) -> Vec<String> {
+    fn lost(&self, after: Option<&Self>, renamed: &Renamed<'_>) -> Vec<String> {
+        let said = self.holds() > 0 || self.outcome == "observed";
         let Some(after) = after else {
-            let said = self.holds() > 0 || self.outcome == "observed";
             return if said { vec![format!("was {}, the step is gone", self.outcome)] } else { Vec::new() };
         };
-        if after.holds() < self.holds() {
-            return vec![format!("was {}, is {}", self.outcome, after.outcome)];
+        let mut found = Vec::new();
+        // One that the author's id makes the same.
+        if said && after.does(&Renamed(None)).1 != self.does(renamed).1 {
+            found.push(format!("does {} now", after.what));
+        }
+        // By another signal, or with a status that does not say why: which of the two says more is not known.
+        let both = |is: fn(&Self) -> bool| is(self) && is(after);
+        let unlike = both(|step| step.holds() == 1) || both(|step| step.outcome.starts_with("killed"));
+        if after.holds() < self.holds() || (unlike && after.outcome != self.outcome) {
+            found.push(format!("was {}, is {}", self.outcome, after.outcome));
+            return found;
         }
         let names: BTreeSet<_> = self.facts.keys().chain(after.facts.keys()).collect();
-        let mut found = Vec::new();
         for name in names {
             // Why something is allowed is no protection.
             if name == "because" && self.holds() == 0 {

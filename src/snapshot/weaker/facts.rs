@@ -160,6 +160,11 @@ pub(super) fn map_owners<'a>(text: &'a str, name: impl Fn(&'a str) -> &'a str) -
     text.split(", ").map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// Namespaces that are another container's, and whose.
+pub(super) fn owners(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split(", ").filter_map(|one| one.split_once(" container:"))
+}
+
 /// `pid new, user host`.
 fn namespaces(before: &str, after: &str) -> Option<String> {
     // Its own, then another container's, then the host's.

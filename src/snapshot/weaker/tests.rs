@@ -247,8 +247,31 @@ fn a_denial_that_is_allowed_or_gone_is_named() {
     assert_eq!(lost(&moved), ["1 in box, mount: was denied(EPERM), is allowed"]);
     let unchanged = [moved[0], (moved[1].0, "  1 in box, true: allowed\n  2 in box, mount: denied(EPERM)")];
     assert_eq!(lost(&unchanged), Vec::<String>::new());
-    // A step that has a name is known by it.
-    names("sh -c 'exit 1'", "sh -c 'exit 2'", &[]);
+    // Of two failures it is not known which says more.
+    for after in ["failed(exit 127): command not found", "timed out"] {
+        names("failed(exit 1)", after, &[&format!("try in box, sh -c 'exit 1': was failed(exit 1), is {after}")]);
+    }
+    names("failed(exit 1)", "denied(EPERM)", &[]);
+    // A filter kills, and so does a mistake of the program.
+    let filtered = OLD.replace("denied(EPERM)", "killed(SIGSYS)");
+    let crashed = OLD.replace("denied(EPERM)", "killed(SIGSEGV)");
+    assert_eq!(weaker(&filtered, &crashed), ["1 in box, mount: was killed(SIGSYS), is killed(SIGSEGV)"]);
+    assert_eq!(weaker(&filtered, OLD), Vec::<String>::new());
+}
+
+#[test]
+fn a_step_that_has_a_name_is_known_by_it_and_does_the_same() {
+    let named = OLD.replace("  6 in box, host", "  looks in box, host");
+    let renamed =
+        named.replace("  box:", "  cage:").replace("in box", "in cage").replace("process of box", "process of cage");
+    assert_eq!(weaker(&named, &renamed), Vec::<String>::new());
+    names("sh -c 'exit 1'", "sh -c 'exit 2'", &["try in box, sh -c 'exit 1': does sh -c 'exit 2' now"]);
+    let weak = [("sh -c 'exit 1'", "true"), ("failed(exit 1)", "allowed")];
+    let step = "try in box, sh -c 'exit 1'";
+    assert_eq!(lost(&weak), [format!("{step}: does true now"), format!("{step}: was failed(exit 1), is allowed")]);
+    // What was allowed is no protection, and that its container has another name makes it no other step.
+    let allowed = OLD.replace("failed(exit 1)", "allowed");
+    assert_eq!(weaker(&allowed, &allowed.replace("sh -c 'exit 1'", "true")), Vec::<String>::new());
 }
 
 #[test]
@@ -297,6 +320,21 @@ fn a_container_is_known_by_its_name_or_as_the_only_other_one() {
     let found = lost(&two);
     assert!(found.contains(&"box: the container is gone".to_owned()), "{found:?}");
     assert!(found.contains(&"1 in box, mount: was denied(EPERM), the step is gone".to_owned()), "{found:?}");
+}
+
+#[test]
+fn a_new_container_in_the_namespaces_of_an_old_one_is_named() {
+    let new = |namespaces: &str| {
+        lost(&[("steps:\n", &format!("  new:\n    seccomp: disabled\n    namespaces: {namespaces}\nsteps:\n"))])
+    };
+    assert_eq!(new("ipc new, pid new, user host"), Vec::<String>::new());
+    assert_eq!(
+        new("ipc container:box, pid container:box, user host"),
+        [
+            "box namespaces: ipc is shared with new, which is new",
+            "box namespaces: pid is shared with new, which is new"
+        ]
+    );
 }
 
 #[test]
