@@ -430,6 +430,21 @@ fn names_select_and_a_wrong_one_is_a_usage_error() {
     lab.says(2, &["run", "scenarios/none.yaml"]);
 }
 
+/// Their pictures would be looked for, and written, in the first one's.
+#[test]
+fn scenarios_of_several_folders_are_not_run_in_one_call() {
+    let lab = Lab::new(&[("one", PASSING)]);
+    let other = lab.path().join("other/scenarios");
+    fs::create_dir_all(&other).expect("a folder");
+    fs::write(other.join("two.yaml"), PASSING).expect("written");
+    let both = ["scenarios/one.yaml", "other/scenarios/two.yaml"];
+    let said = lab.says(2, &["run", "--update", both[0], both[1]]);
+    assert!(said.contains("/other/scenarios and ") && said.contains("call `caplab run` for each"), "{said}");
+    assert!(!lab.path().join("snapshots").exists());
+    lab.says(0, &["check", both[0], both[1]]);
+    lab.says(0, &["list", "scenarios/one.yaml", "./scenarios"]);
+}
+
 #[test]
 fn without_a_folder_the_embedded_suite_is_there() {
     if !runs() {

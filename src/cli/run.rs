@@ -83,6 +83,9 @@ impl Run {
             Ok(selection) => selection,
             Err(message) => return complain(&message),
         };
+        if let Err(message) = selection.of_one_folder() {
+            return complain(&message);
+        }
         if let Some(shard) = self.shard {
             selection.share(shard);
         }

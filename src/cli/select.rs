@@ -20,6 +20,8 @@ pub(super) struct Selection {
     pub(super) scenarios: Vec<Loaded>,
     /// Where their snapshots lie.
     pub(super) store: Store,
+    /// Folders of scenarios that the paths lie in: each has snapshots of its own.
+    roots: BTreeSet<PathBuf>,
     filters: Vec<String>,
     /// Those of the filters that are the whole name of a scenario or a case: they mean that one, and not each that begins so.
     exact: BTreeSet<String>,
@@ -39,8 +41,10 @@ pub(super) fn select(arguments: &[String]) -> Result<Selection, String> {
     }
     let mut scenarios = Vec::new();
     let mut store = None;
+    let mut roots = BTreeSet::new();
     for path in &paths {
         let root = root_of(path);
+        roots.insert(root.canonicalize().unwrap_or_else(|_| root.clone()));
         store.get_or_insert_with(|| Source::Folder(root.clone()).store());
         if path.is_dir() {
             let files = discover::files(path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -55,7 +59,7 @@ pub(super) fn select(arguments: &[String]) -> Result<Selection, String> {
         }
     }
     let store = store.unwrap_or_else(|| Source::here().store());
-    let mut selection = Selection { exact: exact(&scenarios, &filters), scenarios, store, filters, share: None };
+    let mut selection = Selection { exact: exact(&scenarios, &filters), scenarios, store, roots, filters, share: None };
     selection.narrow();
     Ok(selection)
 }
@@ -102,7 +106,8 @@ fn by_name(filters: Vec<String>) -> Result<Selection, String> {
     };
     let scenarios: Vec<_> = names.iter().filter(wanted).map(|name| source.load(name)).collect();
     let exact = exact(&scenarios, &filters);
-    let mut selection = Selection { scenarios, store: source.store(), filters, exact, share: None };
+    let mut selection =
+        Selection { scenarios, store: source.store(), roots: BTreeSet::new(), filters, exact, share: None };
     selection.narrow();
     let any = selection.scenarios.iter().any(|loaded| {
         loaded.as_ref().map_or(true, |scenario| scenario.cases.iter().any(|case| selection.has(scenario, case)))
@@ -123,6 +128,19 @@ impl Selection {
     /// What is wrong with the files that are no valid scenario.
     pub(super) fn invalid(&self) -> impl Iterator<Item = &Invalid> {
         self.scenarios.iter().filter_map(|loaded| loaded.as_ref().err()).map(AsRef::as_ref)
+    }
+
+    /// # Errors
+    /// Where scenarios lie in several folders, whose snapshots are not in one place.
+    pub(super) fn of_one_folder(&self) -> Result<(), String> {
+        let folders: Vec<String> = self.roots.iter().map(|root| root.display().to_string()).collect();
+        match folders.len() {
+            0 | 1 => Ok(()),
+            _ => Err(format!(
+                "{} have snapshots of their own, and pictures are compared with those of one: call `caplab run` for each",
+                folders.join(" and ")
+            )),
+        }
     }
 
     /// The cases, in the order of the suite.
