@@ -3,201 +3,28 @@
 use std::{
     fs,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
 
 use serde_json::Value;
-use tempfile::TempDir;
 
+#[path = "support/suite.rs"]
+mod suite;
 #[path = "support/lab.rs"]
 mod support;
+use suite::{Lab, PASSING};
 
 fn runs() -> bool {
     support::runs_unless(|_| None)
 }
 
-/// A folder with these scenarios, in which caplab is called.
-struct Lab(TempDir);
-
-const PASSING: &str = "title: It passes\ncontainer: {preset: docker}\nsteps:\n  - probe: mount\n    expect: {denied: EPERM}\n    because: {capability: SYS_ADMIN}\n";
-
-impl Lab {
-    fn new(scenarios: &[(&str, &str)]) -> Self {
-        let lab = Self(tempfile::tempdir().expect("a folder"));
-        for (name, text) in scenarios {
-            lab.write(name, text);
-        }
-        lab
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path().join("scenarios").join(format!("{name}.yaml"));
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        fs::write(path, text).expect("written");
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn call(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_caplab"))
-            .args(arguments)
-            .current_dir(self.path())
-            .env("CI", "true")
-            .env_remove("CAPLAB_MUST_RUN")
-            .output()
-            .expect("caplab starts")
-    }
-
-    /// Standard output, after the exit status was found to be this.
-    fn says(&self, status: i32, arguments: &[&str]) -> String {
-        let output = self.call(arguments);
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert_eq!(output.status.code(), Some(status), "caplab {arguments:?}\n{out}\n{err}");
-        format!("{out}{err}")
-    }
-
-    fn json(&self, status: i32, arguments: &[&str]) -> Value {
-        let output = self.call(arguments);
-        assert_eq!(output.status.code(), Some(status), "{}", String::from_utf8_lossy(&output.stdout));
-        serde_json::from_slice(&output.stdout).expect("JSON")
-    }
-}
-
-#[test]
-fn a_snapshot_is_missing_then_written_then_compared() {
-    if !runs() {
-        return;
-    }
-    let lab = Lab::new(&[("area/one", PASSING)]);
-    assert!(lab.says(1, &["run"]).contains("it has no snapshot yet"));
-    assert!(lab.says(0, &["run", "--update"]).contains("snapshot written"));
-    assert!(lab.says(0, &["run"]).contains("1 passed, 0 failed, 0 skipped"));
-    let snapshot = lab.path().join("snapshots/area/one.snap");
-    let text = fs::read_to_string(&snapshot).expect("the snapshot");
-    assert!(text.starts_with("---\nsource: scenarios/area/one.yaml\nexpression: \"It passes\"\n---\n"), "{text}");
-    fs::write(&snapshot, text.replace("no_new_privs: false", "no_new_privs: true")).expect("written");
-    let said = lab.says(1, &["run"]);
-    assert!(said.contains("-    no_new_privs: true") && said.contains("+    no_new_privs: false"), "{said}");
-    // The new picture shows less protection than the reviewed one.
-    assert!(lab.says(1, &["run", "--update"]).contains("--accept-weaker"));
-    lab.says(0, &["run", "--update", "--accept-weaker"]);
-    lab.says(0, &["run"]);
-}
-
-#[test]
-fn an_update_that_loses_protection_names_each_line_of_it() {
-    if !runs() {
-        return;
-    }
-    let scenario = |container: &str, steps: &str| {
-        let denied = "{probe: set_time, expect: {denied: EPERM}}";
-        format!(
-            "title: It passes\nhost: {{files: {{/srv/x: {{}}}}}}\ncontainer: {{{container}}}\nsteps: [{steps}{denied}]\n"
-        )
-    };
-    let profile = |call: &str| {
-        format!(
-            r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{{"names": ["{call}"], "action": "SCMP_ACT_ERRNO"}}]}}"#
-        )
-    };
-    let held = "preset: docker, rootfs: host, ulimits: {nofile: 90}, security_opt: [\"seccomp=own.json\"]";
-    let lab = Lab::new(&[("area/one", &scenario(held, ""))]);
-    let file = lab.path().join("scenarios/area/own.json");
-    fs::write(&file, profile("reboot")).expect("written");
-    lab.says(0, &["run", "--update"]);
-    // Whether a file is written otherwise or says something else.
-    fs::write(&file, profile("reboot").replace(' ', "\n")).expect("written");
-    lab.says(0, &["run"]);
-    fs::write(&file, profile("swapoff")).expect("written");
-    let open = held.replace(", ulimits: {nofile: 90}", ", volumes: [\"/srv:/etc/all\"]");
-    lab.write("area/one", &scenario(&open, "{probe: set_time, as: 7, expect: {denied: EPERM}}, "));
-    let said = lab.says(1, &["run", "--update"]);
-    for line in
-        ["box limit nofile: was 90", "box seccomp profile: was ", "box /etc/all: was not mounted, is fixture:/srv rw"]
-    {
-        assert!(said.contains(line), "{line:?} in {said}");
-    }
-    assert!(!said.contains("set_time: was"), "{said}");
-    lab.says(0, &["run", "--update", "--accept-weaker"]);
-    lab.says(0, &["run"]);
-}
-
-#[test]
-fn a_case_of_a_former_matrix_is_seen_and_removed() {
-    if !runs() {
-        return;
-    }
-    let matrix = |caps: &str| {
-        format!(
-            "title: It passes\nmatrix: {{cap: {caps}}}\ncontainer: {{cap_add: [\"${{cap}}\"]}}\nsteps:\n  - probe: mount\n    expect: {{denied: EPERM}}\n"
-        )
-    };
-    let lab = Lab::new(&[("area/one", &matrix("[NET_ADMIN, SYS_TIME]"))]);
-    lab.says(0, &["run", "--update"]);
-    assert!(lab.says(0, &["run"]).contains("2 passed"));
-    lab.write("area/one", &matrix("[NET_ADMIN]"));
-    assert!(lab.says(1, &["run"]).contains("-case cap=SYS_TIME"));
-    // What was reviewed of it is asked no more.
-    let said = lab.says(1, &["run", "--update"]);
-    let wanted = "the new picture of area/one shows less protection:\n  [cap=SYS_TIME] the case is gone\nif that is what you mean: --accept-weaker";
-    assert!(said.contains(wanted), "{said}");
-    lab.says(0, &["run", "--update", "--accept-weaker"]);
-    assert!(lab.says(0, &["run"]).contains("1 passed"));
-}
-
-#[test]
-fn a_variable_more_does_not_hide_what_a_case_was() {
-    if !runs() {
-        return;
-    }
-    let matrix = |variables: &str, privileged: &str| {
-        format!(
-            "title: It passes\nmatrix: {{cap: [NET_ADMIN]{variables}}}\ncontainer:\n  cap_add: [\"${{cap}}\"]\n{privileged}steps: [inspect: {{uid: 0}}]\n"
-        )
-    };
-    let lab = Lab::new(&[("area/one", &matrix("", ""))]);
-    lab.says(0, &["run", "--update"]);
-    lab.write("area/one", &matrix(", all: [\"false\", \"true\"]", "  privileged: ${all}\n"));
-    // One alone, which is no less, does not take away what the other is to be compared with.
-    lab.says(0, &["run", "--update", "one[cap=NET_ADMIN,all=false]"]);
-    let said = lab.says(1, &["run"]);
-    assert!(said.contains("1 passed, 1 failed") && said.contains("it has no snapshot yet"), "{said}");
-    let said = lab.says(1, &["run", "--update"]);
-    assert!(
-        said.contains("  [cap=NET_ADMIN, now cap=NET_ADMIN,all=true] box seccomp: was filter, is disabled"),
-        "{said}"
-    );
-    assert!(!said.contains("all=false]"), "{said}");
-    lab.says(0, &["run", "--update", "--accept-weaker"]);
-    assert!(lab.says(0, &["run"]).contains("2 passed"));
-}
-
-#[test]
-fn a_scenario_under_another_name_is_compared_with_what_it_was() {
-    if !runs() {
-        return;
-    }
-    let of = |privileged: bool| {
-        format!("title: It passes\ncontainer: {{privileged: {privileged}}}\nsteps: [inspect: {{uid: 0}}]\n")
-    };
-    let lab = Lab::new(&[("area/one", &of(false))]);
-    lab.says(0, &["run", "--update"]);
-    // Another one of the same title, which is not in its place.
-    lab.write("area/two", &of(true));
-    lab.says(0, &["run", "--update"]);
-    fs::remove_file(lab.path().join("snapshots/area/two.snap")).expect("removed");
-    fs::remove_file(lab.path().join("scenarios/area/two.yaml")).expect("removed");
-    fs::remove_file(lab.path().join("scenarios/area/one.yaml")).expect("removed");
-    lab.write("other/place", &of(true));
-    let said = lab.says(1, &["run", "--update"]);
-    let wanted = "the new picture of other/place, once area/one, shows less protection:\n";
-    assert!(said.contains(wanted) && said.contains("box seccomp: was filter, is disabled"), "{said}");
-    lab.write("other/place", &of(false));
-    lab.says(0, &["run", "--update"]);
+/// The document that it prints, after the exit status was found to be this.
+fn json(lab: &Lab, status: i32, arguments: &[&str]) -> Value {
+    let output = lab.call(arguments);
+    assert_eq!(output.status.code(), Some(status), "{}", String::from_utf8_lossy(&output.stdout));
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 #[test]
@@ -244,7 +71,7 @@ fn what_a_control_decides_is_not_because_of_none() {
         return;
     }
     lab.says(0, &["run", "--update", "nothing"]);
-    let document = lab.json(0, &["run", "--format", "json", "nothing"]);
+    let document = json(&lab, 0, &["run", "--format", "json", "nothing"]);
     let because = &document["results"][0]["steps"][0]["because"];
     assert_eq!(
         (&because["control"], &because["flipped"], &because["holds"]),
@@ -261,7 +88,7 @@ fn a_bad_file_is_one_failure_and_not_the_end() {
     lab.says(2, &["run", "--update"]);
     let said = lab.says(2, &["run"]);
     assert!(said.contains("bad.yaml:1:1") && said.contains("1 passed"), "{said}");
-    let document = lab.json(2, &["run", "--format", "json"]);
+    let document = json(&lab, 2, &["run", "--format", "json"]);
     assert_eq!(document["results"].as_array().expect("results").len(), 2);
     assert!(lab.says(2, &["check", "scenarios"]).contains("did you mean `title`?"));
     lab.says(0, &["check", "scenarios/area/good.yaml"]);
@@ -301,10 +128,10 @@ fn a_warning_fails_where_that_is_asked_for() {
     assert!(said.contains("valid, 1 warning") && said.contains("cannot fail"), "{said}");
     assert!(lab.says(2, &["check", "scenarios", "--deny-warnings"]).contains("valid, 1 warning"));
     lab.says(0, &["check", "scenarios/area/good.yaml", "--deny-warnings"]);
-    let document = lab.json(0, &["check", "scenarios", "--format", "json"]);
+    let document = json(&lab, 0, &["check", "scenarios", "--format", "json"]);
     assert_eq!((&document["valid"], document["problems"].as_array().map(Vec::len)), (&true.into(), Some(0)));
     assert!(document["warnings"][0]["line"].as_u64() > Some(1), "{document}");
-    let sarif = lab.json(0, &["check", "scenarios", "--format", "sarif"]);
+    let sarif = json(&lab, 0, &["check", "scenarios", "--format", "sarif"]);
     assert_eq!(sarif["runs"][0]["results"][0]["level"], "warning");
     let github = lab.says(0, &["check", "scenarios", "--format", "github"]);
     assert!(github.starts_with("::warning file=scenarios/area/doubtful.yaml,line="), "{github}");
@@ -321,7 +148,7 @@ fn json_is_one_document_of_the_contract() {
     }
     let lab = Lab::new(&[("area/one", PASSING)]);
     lab.says(0, &["run", "--update"]);
-    let document = lab.json(0, &["run", "--format", "json"]);
+    let document = json(&lab, 0, &["run", "--format", "json"]);
     for key in ["passed", "failed", "invalid", "skipped", "errored", "duration_ms"] {
         assert!(document["summary"][key].is_number(), "summary.{key}");
     }
@@ -340,7 +167,7 @@ fn json_is_one_document_of_the_contract() {
     assert_eq!(step["because"]["control"], "capability:CAP_SYS_ADMIN");
     assert_eq!((&step["because"]["flipped"], &step["ok"]), (&true.into(), &true.into()));
 
-    let list = lab.json(0, &["list", "--format", "json"]);
+    let list = json(&lab, 0, &["list", "--format", "json"]);
     assert_eq!(list[0]["title"], "It passes");
     assert!(list[0]["skip"].is_null() && list[0]["requires"].is_array());
 }
@@ -358,7 +185,7 @@ fn a_skip_is_named_and_can_be_denied() {
         "{said}"
     );
     lab.says(1, &["run", "--deny-skip"]);
-    assert_eq!(lab.json(0, &["list", "--format", "json"])[0]["skip"], "needs the command no-such-program-here");
+    assert_eq!(json(&lab, 0, &["list", "--format", "json"])[0]["skip"], "needs the command no-such-program-here");
 }
 
 #[test]
@@ -384,7 +211,7 @@ fn a_step_that_hangs_or_floods_is_stopped() {
     let text = "title: It hangs\ncontainer: {rootfs: host}\nsteps:\n  - run: sleep 60\n    timeout: 100ms\n    expect: allowed\n";
     let flood = "title: It floods\ncontainer: {rootfs: host}\nsteps:\n  - run: head -c 3000000 /dev/zero\n    expect: allowed\n";
     let lab = Lab::new(&[("area/hang", text), ("area/flood", flood)]);
-    let document = lab.json(3, &["run", "--format", "json", "--update"]);
+    let document = json(&lab, 3, &["run", "--format", "json", "--update"]);
     let find = |name: &str| {
         document["results"]
             .as_array()
@@ -430,28 +257,13 @@ fn names_select_and_a_wrong_one_is_a_usage_error() {
     lab.says(2, &["run", "scenarios/none.yaml"]);
 }
 
-/// Their pictures would be looked for, and written, in the first one's.
-#[test]
-fn scenarios_of_several_folders_are_not_run_in_one_call() {
-    let lab = Lab::new(&[("one", PASSING)]);
-    let other = lab.path().join("other/scenarios");
-    fs::create_dir_all(&other).expect("a folder");
-    fs::write(other.join("two.yaml"), PASSING).expect("written");
-    let both = ["scenarios/one.yaml", "other/scenarios/two.yaml"];
-    let said = lab.says(2, &["run", "--update", both[0], both[1]]);
-    assert!(said.contains("/other/scenarios and ") && said.contains("call `caplab run` for each"), "{said}");
-    assert!(!lab.path().join("snapshots").exists());
-    lab.says(0, &["check", both[0], both[1]]);
-    lab.says(0, &["list", "scenarios/one.yaml", "./scenarios"]);
-}
-
 #[test]
 fn without_a_folder_the_embedded_suite_is_there() {
     if !runs() {
         return;
     }
     let lab = Lab::new(&[]);
-    let list = lab.json(0, &["list", "--format", "json"]);
+    let list = json(&lab, 0, &["list", "--format", "json"]);
     assert!(list.as_array().expect("a list").len() > 100);
     assert!(lab.says(0, &["run", "capabilities/default-denies-firewall"]).contains("2 passed"));
     assert!(lab.says(2, &["run", "--update", "default-denies-firewall"]).contains("folder"));
@@ -463,7 +275,7 @@ fn doctor_names_what_matters() {
         return;
     }
     let lab = Lab::new(&[]);
-    let document = lab.json(0, &["doctor", "--format", "json"]);
+    let document = json(&lab, 0, &["doctor", "--format", "json"]);
     let names: Vec<_> =
         document["findings"].as_array().expect("a list").iter().map(|row| row["what"].clone()).collect();
     for wanted in ["kernel", "root", "user namespaces", "nf_tables", "iptables"] {
@@ -604,11 +416,11 @@ fn a_red_case_says_what_decides_and_what_to_type_next() {
     // What is typed works, and says the same.
     let why = lab.call(&["why", "a/wrong[who=root]", "1"]);
     assert!(String::from_utf8_lossy(&why.stdout).contains(decides));
-    let document = lab.json(1, &["run", "--format", "json"]);
+    let document = json(&lab, 1, &["run", "--format", "json"]);
     assert_eq!(document["results"][0]["steps"][0]["why"][0], decides);
     // Who executes a command that prints something else has no use for it.
     lab.write("a/wrong", "title: Another text\ncontainer: {preset: docker, rootfs: host}\nsteps:\n  - run: echo one\n    expect: {stdout: two}\n");
-    let document = lab.json(1, &["run", "--format", "json"]);
+    let document = json(&lab, 1, &["run", "--format", "json"]);
     assert_eq!(document["results"][0]["steps"][0]["why"].as_array().map(Vec::len), Some(0), "{document}");
     // Of several containers the one that matters, and beside what is wrong what could not be seen.
     lab.write("a/wrong", "title: Two\ncontainers: {a: {preset: docker}, b: {preset: docker}}\nsteps:\n  - {in: a, probe: mount, expect: allowed}\n  - {in: a, probe: {kill: 99}, expect: denied}\n");
