@@ -310,7 +310,7 @@ proptest! {
 
     #[test]
     fn no_file_is_a_panic(name in sample::select(vec!["compose", "pod"]), at in 0usize..2000, with in "[-:{}\\[\\]\"'a-z&*<|>#$ \n\t]{0,6}") {
-        let text = std::fs::read_to_string(format!("tests/convert/{name}.yaml")).expect("a file");
+        let text = std::fs::read_to_string(format!("tests/convert/files/{name}.yaml")).expect("a file");
         let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let text = format!("{}{with}{}", &text[..at], &text[at..]);
         for read in [convert::from_compose, convert::from_pod] {

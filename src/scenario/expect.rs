@@ -44,6 +44,18 @@ pub enum Matcher {
     Equals(String),
 }
 
+impl Matcher {
+    /// Whether a text is that.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Contains(parts) => parts.iter().all(|part| text.contains(part)),
+            Self::Matches(expression) => expression.is_match(text),
+            Self::Equals(wanted) => wanted.trim_end_matches('\n') == text.trim_end_matches('\n'),
+        }
+    }
+}
+
 /// What an inspect step must find; what is `None` is not asked.
 #[derive(Debug, Clone, Default)]
 pub struct FactsExpect {

@@ -2,7 +2,7 @@
 
 use super::{
     finding,
-    outcome::{describe, matches, words},
+    outcome::{describe, words},
 };
 use crate::{
     capability::CapSet,
@@ -28,7 +28,7 @@ impl Findings {
     }
 
     fn text(&mut self, name: &str, wanted: Option<&Matcher>, got: &str) {
-        if let Some(matcher) = wanted.filter(|matcher| !matches(matcher, got)) {
+        if let Some(matcher) = wanted.filter(|matcher| !matcher.matches(got)) {
             self.0.push(finding(format!("{name} {}", describe(matcher)), format!("{got:?}")));
         }
     }

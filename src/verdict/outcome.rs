@@ -30,7 +30,7 @@ pub(super) fn findings(expect: &Expect, seen: &StepObservation) -> Vec<Finding> 
         [("standard output", &expect.stdout, &seen.stdout), ("standard error", &expect.stderr, &seen.stderr)]
     {
         if let Some(matcher) = matcher
-            && !matches(matcher, &output.text)
+            && !matcher.matches(&output.text)
         {
             found.push(finding(format!("{name} {}", describe(matcher)), shown(output)));
         }
@@ -56,15 +56,6 @@ fn satisfies(expect: OutcomeExpect, seen: &Outcome) -> bool {
         (OutcomeExpect::Denied(None), Outcome::Failed(_)) => !seen.not_executed(),
         (OutcomeExpect::Killed(Some(wanted)), Outcome::Killed(signal)) => wanted == *signal,
         _ => false,
-    }
-}
-
-/// Whether a text is as it must be.
-pub(super) fn matches(matcher: &Matcher, text: &str) -> bool {
-    match matcher {
-        Matcher::Contains(parts) => parts.iter().all(|part| text.contains(part)),
-        Matcher::Matches(expression) => expression.is_match(text),
-        Matcher::Equals(wanted) => wanted.trim_end_matches('\n') == text.trim_end_matches('\n'),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
             step::{KINDS, Kind},
             words,
         },
-        model::{Action, Container, Expect, FactsExpect, OutcomeExpect, Step},
+        model::{Action, Container, Expect, FactsExpect, Matcher, OutcomeExpect, Step},
         problems::Problems,
         tree::{Node, Value},
     },
@@ -190,7 +190,9 @@ fn argv(node: &Node) -> Result<Vec<String>, Fault> {
 /// A command's failure alone is no denial.
 fn evidence(fields: &Fields<'_>, expect: &Expect) -> Result<(), Fault> {
     let denied = matches!(expect.outcome, Some(OutcomeExpect::Denied(_)));
-    let matched = expect.exit.is_some() && (expect.stdout.is_some() || expect.stderr.is_some());
+    // Of a command that says nothing every other silent failure would be one.
+    let says = |matcher: &Option<Matcher>| matcher.as_ref().is_some_and(|matcher| !matcher.matches(""));
+    let matched = expect.exit.is_some() && (says(&expect.stdout) || says(&expect.stderr));
     let because = fields.get("because");
     if denied && because.is_none() && !matched {
         let at = fields.get("expect").map_or(fields.at(), |node| node.at);
