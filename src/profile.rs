@@ -111,6 +111,13 @@ pub(crate) struct Filter {
     pub(crate) min_kernel: Option<String>,
 }
 
+impl Filter {
+    /// Whether it says nothing.
+    fn is_all(&self) -> bool {
+        self.caps.is_empty() && self.arches.is_empty() && self.min_kernel.is_none()
+    }
+}
+
 /// Go writes a list that is not there as `null`, and old profiles are full of them.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
@@ -149,6 +156,17 @@ impl Profile {
             }
         }
         found
+    }
+
+    /// Whether it refuses a call whatever its arguments are, and whoever makes it.
+    pub(crate) fn refuses(&self, call: &str) -> bool {
+        let permits = |action| matches!(action, LinuxSeccompAction::ScmpActAllow | LinuxSeccompAction::ScmpActLog);
+        let of_it = || self.syscalls.iter().filter(|rule| rule.calls().any(|name| name == call));
+        if permits(self.default_action) {
+            let is_whole = |rule: &Rule| rule.args.is_empty() && rule.includes.is_all() && rule.excludes.is_all();
+            return of_it().any(|rule| !permits(rule.action) && is_whole(rule));
+        }
+        !of_it().any(|rule| permits(rule.action))
     }
 
     fn check(&self) -> Result<(), String> {
@@ -252,6 +270,23 @@ mod tests {
 
     fn refused(text: &str) -> String {
         Profile::read(text).map(|_| ()).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn what_is_refused_for_everybody_is_known() {
+        let read = |text: &str| Profile::read(text).expect("a profile");
+        let list = |action: &str, rest: &str| {
+            let rules = format!(r#""syscalls":[{{"names":["setuid"],"action":"{action}"{rest}}}]"#);
+            let default = if action == "SCMP_ACT_ALLOW" { "SCMP_ACT_ERRNO" } else { "SCMP_ACT_ALLOW" };
+            format!(r#"{{"defaultAction":"{default}",{rules}}}"#)
+        };
+        assert!(read(&list("SCMP_ACT_ERRNO", "")).refuses("setuid"));
+        assert!(read(&list("SCMP_ACT_KILL", "")).refuses("setuid"));
+        assert!(!read(&list("SCMP_ACT_LOG", "")).refuses("setuid"));
+        assert!(!read(&list("SCMP_ACT_ERRNO", "")).refuses("setgid"));
+        assert!(!read(&list("SCMP_ACT_ERRNO", r#","excludes":{"caps":["CAP_SETUID"]}"#)).refuses("setuid"));
+        assert!(!read(&list("SCMP_ACT_ALLOW", "")).refuses("setuid"));
+        assert!(read(&list("SCMP_ACT_ALLOW", "")).refuses("setgid"));
     }
 
     #[test]
