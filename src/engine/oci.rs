@@ -4,7 +4,7 @@ use std::path::Path;
 
 use caplab_init::wire::{
     Bundle, Case, Container, IdMap, Process as WireProcess, Program as WireProgram, Runtime,
-    runtime::{CONTAINERS, FIXTURE, HELPER, HELPER_SOURCE, PLACE, SHARED_MEMORY, cgroups},
+    runtime::{self, CONTAINERS, FIXTURE, HELPER, HELPER_SOURCE, PLACE, SHARED_MEMORY, cgroups},
 };
 use oci_spec::runtime::{Mount, Process, Spec};
 
@@ -102,6 +102,7 @@ fn container(whole: &Job, job: &ContainerJob, guard: u32) -> Result<Container, E
     spec.set_process(Some(with_args(process, &program)?));
     let mut mounts: Vec<Mount> =
         spec.mounts().iter().flatten().map(|mount| on_the_lab_host(mount, &job.name, &gid_map)).collect();
+    let read_only = read_only_sources(&job.name, &mut mounts);
     mounts.push(bind_helper());
     spec.set_mounts(Some(mounts));
     let mut linux = spec.linux().clone().unwrap_or_default();
@@ -131,6 +132,7 @@ fn container(whole: &Job, job: &ContainerJob, guard: u32) -> Result<Container, E
             config,
             root: request::root(&job.root).collect(),
             owner: (first(&uid_map), first(&gid_map)),
+            read_only,
         }),
         uid_map,
         gid_map,
@@ -155,6 +157,22 @@ fn on_the_lab_host(mount: &Mount, container: &str, gid_map: &[IdMap]) -> Mount {
     let kept = for_id_map(mount.options().as_deref().unwrap_or_default(), gid_map);
     mount.set_options(Some(kept));
     mount
+}
+
+/// What is bound read-only, which the launcher makes read-only before the runtime binds it.
+fn read_only_sources(container: &str, mounts: &mut [Mount]) -> Vec<String> {
+    let is_read_only = |mount: &&mut Mount| {
+        let has = |word: &str| mount.options().iter().flatten().any(|option| option == word);
+        has("ro") && (has("bind") || has("rbind"))
+    };
+    let mut sources = Vec::new();
+    for mount in mounts.iter_mut().filter(is_read_only) {
+        if let Some(source) = mount.source().clone() {
+            mount.set_source(Some(runtime::read_only(container, sources.len()).into()));
+            sources.push(source.to_string_lossy().into_owned());
+        }
+    }
+    sources
 }
 
 fn bind_helper() -> Mount {

@@ -1,12 +1,11 @@
 //! What an engine is known to do otherwise, each a row of docs/fidelity.md under the same name. Nothing else may differ.
 
-use std::{collections::HashSet, path::Path};
+use std::path::Path;
 
 use caplab_init::wire::{IdMap, OpenMode, Probe};
 
 use crate::{
     engine::{ContainerJob, ContainerState, Facts, Job, Kind, Observation, StepJobKind},
-    host::fixture,
     image,
     observe::{Namespace, ProcessFacts},
     result::Skip,
@@ -47,7 +46,7 @@ struct Seen<'a> {
 
 const DRIVEN: &[Kind] = &[Kind::Crun, Kind::Runc, Kind::Podman, Kind::Docker];
 
-const KNOWN: [Difference; 24] = [
+const KNOWN: [Difference; 23] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -163,15 +162,6 @@ const KNOWN: [Difference; 24] = [
             let Some(disk) = &case.host.disk else { return false };
             let mut mapped = case.containers.iter().filter(|one| one.has_user_namespace());
             mapped.any(|one| one.volumes.iter().any(|volume| is_above(&volume.source, &disk.at)))
-        }),
-    },
-    Difference {
-        name: "made-in-read-only",
-        engines: &[Kind::Crun],
-        reason: "crun makes a missing directory below a read-only volume on the host, where the others are refused",
-        remedy: Remedy::Skip(|case| {
-            let there = fixture::paths(&case.host);
-            case.containers.iter().any(|one| is_made_in_read_only(one, &there))
         }),
     },
     Difference {
@@ -421,24 +411,6 @@ fn sees_mode(step: &Step, container: &Container, place: &str) -> bool {
         Action::Probe { probe: Probe::Open { path, .. }, .. } => !root && Path::new(path).starts_with(place),
         _ => false,
     }
-}
-
-/// Whether something is to be mounted, or the command to begin, where a read-only volume has nothing.
-fn is_made_in_read_only(container: &Container, there: &HashSet<String>) -> bool {
-    let targets = container.volumes.iter().map(|one| one.target.as_str());
-    let places =
-        targets.chain(container.tmpfs.iter().map(|one| one.target.as_str())).chain(container.working_dir.as_deref());
-    places.into_iter().any(|place| {
-        // The innermost volume is what it lies in.
-        let around =
-            container.volumes.iter().filter(|one| one.target != place && Path::new(place).starts_with(&one.target));
-        let innermost = around.max_by_key(|one| one.target.len()).filter(|one| one.read_only);
-        innermost.is_some_and(|one| {
-            let VolumeSource::Fixture(source) = &one.source else { return false };
-            let below = place.strip_prefix(one.target.as_str()).unwrap_or_default();
-            !there.contains(&format!("{}{below}", source.trim_end_matches('/')))
-        })
-    })
 }
 
 /// Whether what is bound has a place of the fixture host below it.

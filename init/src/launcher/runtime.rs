@@ -8,8 +8,9 @@ use alloc::{borrow::ToOwned, format, string::String};
 use core::time::Duration;
 
 use caplab_init::wire::{
-    Bundle, Container, ExecReport, Exit, Op, Phase, Process, Program, Refusal, Runtime, report, runtime::CONTAINERS,
-    runtime::HELPER_SOURCE, runtime::KILLED, runtime::NOT_EXECUTED, runtime::PLACE, runtime::cgroups,
+    Bundle, Container, ExecReport, Exit, Op, Phase, Process, Program, Refusal, Runtime, report, runtime,
+    runtime::CONTAINERS, runtime::HELPER_SOURCE, runtime::KILLED, runtime::NOT_EXECUTED, runtime::PLACE,
+    runtime::cgroups,
 };
 
 use super::{LAB, Lab, container::Running, exec, look};
@@ -260,7 +261,32 @@ fn write_bundle(lab: &Lab, container: &Container, bundle: &Bundle, dir: &str) ->
     system::set_umask(0);
     let filled = fill(lab, root, container, bundle);
     system::set_umask(0o022);
-    filled
+    filled?;
+    if !bundle.read_only.is_empty() {
+        path::make_directory(own.as_fd(), "ro", 0o755)?;
+    }
+    for (index, source) in bundle.read_only.iter().enumerate() {
+        lay_read_only(source, &runtime::read_only(&container.name, index))?;
+    }
+    Ok(())
+}
+
+/// A bind of something, with what is mounted below it, that is read-only itself. One of nothing is the runtime's to refuse.
+fn lay_read_only(source: &str, place: &str) -> Result<()> {
+    let root = path::directory("/")?;
+    let found = match path::find(root.as_fd(), source) {
+        Err(fail) if [libc::ENOENT, libc::ENOTDIR].contains(&fail.errno) => return Ok(()),
+        found => found?,
+    };
+    let (above, name) = path::parent(root.as_fd(), place)?;
+    if path::is_directory(found.as_fd())? {
+        path::make_directory(above.as_fd(), &name, 0o755)?;
+    } else {
+        file::save(place, 0o644, &[])?;
+    }
+    let tree = mount::clone_tree(found.as_fd(), true)?;
+    mount::set_attributes(tree.as_fd(), mount::RDONLY, false)?;
+    mount::attach(tree.as_fd(), path::find(root.as_fd(), place)?.as_fd())
 }
 
 fn fill(lab: &Lab, root: OwnedFd, container: &Container, bundle: &Bundle) -> Result<()> {

@@ -62,4 +62,13 @@ pub struct Bundle {
     pub root: Vec<Op>,
     /// Whom that belongs to, uid and gid of the host: the container's root.
     pub owner: (u32, u32),
+    /// What is bound read-only: each is read-only already where config.json has it from, [`read_only`] of its place here. crun makes what
+    /// is missing below a bind, a place for another mount or the working directory, before it makes the bind read-only.
+    pub read_only: Vec<String>,
+}
+
+/// Where the lab host has the source of a container's read-only bind.
+#[must_use]
+pub fn read_only(container: &str, index: usize) -> String {
+    format!("{PLACE}/{container}/ro/{index}")
 }
