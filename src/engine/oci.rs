@@ -33,7 +33,7 @@ impl Oci {
     /// # Errors
     /// Where the helper cannot be started.
     pub fn start(name: &'static str, program: &std::path::Path) -> Result<Self, EngineError> {
-        let options = [format!("--root={PLACE}/state"), format!("--log={PLACE}/log")];
+        let options = [format!("--root={PLACE}/.state"), format!("--log={PLACE}/.log")];
         Ok(Self {
             name,
             runtime: Runtime {

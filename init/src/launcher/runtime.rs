@@ -189,7 +189,7 @@ pub(super) fn exec(
 ) -> core::result::Result<ExecReport, Refusal> {
     let plumbing = |fail| refusal(Phase::Plumbing, fail);
     let document = format!("{PLACE}/{}/process.json", container.name);
-    let log = format!("{PLACE}/log");
+    let log = format!("{PLACE}/.log");
     file::save(&document, 0o644, process.document.as_deref().unwrap_or_default()).map_err(plumbing)?;
     file::save(&log, 0o644, &[]).map_err(plumbing)?;
     let args = ["exec", "--process", &document, &container.name];

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Op;
 
-/// Where bundles and the runtime's state lie, in the lab host.
+/// Where bundles lie, each under its container's name, in the lab host; what else does begins with a dot, which no name does.
 pub const PLACE: &str = "/mnt/oci";
 /// The helper as a file, in the lab host.
-pub const HELPER_SOURCE: &str = "/mnt/oci/helper";
+pub const HELPER_SOURCE: &str = "/mnt/oci/.helper";
 /// Where it is bound into containers.
 pub const HELPER: &str = "/.caplab-init";
 /// Where the lab host has links to the /proc/PID of each container's pid 1, by its name.

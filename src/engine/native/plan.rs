@@ -148,15 +148,17 @@ fn setup(job: &ContainerJob, spec: &Spec, linux: &Linux, host: &LabHost) -> Resu
     }
     let mut sysctls: Vec<_> = linux.sysctl().iter().flatten().collect();
     sysctls.sort();
-    // Where the namespace is not the container's own the kernel would write the machine's, and runc refuses it too
-    // (libcontainer/configs/validate/validator.go sysctl).
-    let has = |kind| namespaces(linux) & kind as u64 != 0;
-    let shared = |name: &str| match name.starts_with("net.") {
+    // In the machine's own namespace the kernel would write the machine's, and runc refuses it too
+    // (libcontainer/configs/validate/validator.go sysctl); in another container's it is that one's from then on.
+    let has = |kind| linux.namespaces().iter().flatten().any(|one| one.typ() == kind);
+    let machines = |name: &str| match name.starts_with("net.") {
         true => !has(LinuxNamespaceType::Network),
         false => !has(LinuxNamespaceType::Ipc),
     };
-    if let Some((name, _)) = sysctls.iter().find(|(name, _)| shared(name)) {
-        return Err(EngineError(format!("sysctl {name}: the container shares the namespace that it belongs to")));
+    if let Some((name, _)) = sysctls.iter().find(|(name, _)| machines(name)) {
+        return Err(EngineError(format!(
+            "sysctl {name}: the container has the machine's own namespace of it, and would change the machine: leave it away, or the namespace"
+        )));
     }
     ops.extend(sysctls.into_iter().map(|(name, value)| Op::Sysctl { name: name.clone(), value: value.clone() }));
     // The paths before the root: over a path a mount is put, and the root's own flag does not reach it.
