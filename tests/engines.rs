@@ -1,6 +1,8 @@
 //! The same scenarios and snapshots on other engines: a few of each area here, all of them in .ci/run.
 
 use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
 };
@@ -174,6 +176,28 @@ fn compare_has_a_row_for_each_fact_and_runs_known_differences_too() {
         assert_eq!(status, Some(1), "{document:#}");
         assert_eq!(row(&document, "box: mount: /dev")["same"], false);
     }
+}
+
+/// Who has built one has it in ~/bin or /opt.
+#[test]
+fn an_engine_is_looked_for_where_its_user_has_it() {
+    if !there(&["crun"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (own, used) = (folder.path().join("crun"), folder.path().join("used"));
+    let script = format!("#!/bin/sh\necho x >> {}\nexec /usr/bin/crun \"$@\"\n", used.display());
+    fs::write(&own, script).expect("written");
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).expect("executable");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
+    let output = Command::new(env!("CARGO_BIN_EXE_caplab"))
+        .args(["run", "--engine", "crun", "capabilities/docker-default-set-by-name"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("PATH", path)
+        .output()
+        .expect("caplab starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(used.exists(), "the crun of PATH was not called");
 }
 
 /// "0 rows differ" of one engine alone would be taken for a comparison.

@@ -4,7 +4,7 @@ use std::{fmt, process::Command};
 
 use super::{Engine, EngineError, Pruned, Stock, driven, native::Native, oci::Oci};
 use crate::{
-    host::{Machine, lab::LabRoot, requirement::program},
+    host::{Machine, lab::LabRoot, requirement::engine},
     result::Skip,
     scenario::model::Case,
 };
@@ -58,7 +58,7 @@ impl Kind {
         }
         match self {
             Self::Native => None,
-            Self::Runc | Self::Crun => program(name)
+            Self::Runc | Self::Crun => engine(name)
                 .is_none()
                 .then(|| skip((format!("the engine {name} is not installed"), format!("apt-get install {name}")))),
             Self::Podman => driven::PODMAN.lacking().map(skip),
@@ -130,7 +130,7 @@ impl Kind {
         match self {
             Self::Native => None,
             Self::Runc | Self::Crun => {
-                let output = Command::new(program(self.name())?).arg("--version").output().ok()?;
+                let output = Command::new(engine(self.name())?).arg("--version").output().ok()?;
                 // `runc version 1.1.5+ds1`, `crun version 1.8.1`.
                 let text = String::from_utf8_lossy(&output.stdout).into_owned();
                 text.lines().next()?.split_whitespace().last().map(str::to_owned)
@@ -173,7 +173,7 @@ impl Kind {
         Ok(match self {
             Self::Native => Box::new(Native::start()?),
             Self::Runc | Self::Crun => {
-                let path = program(name)
+                let path = engine(name)
                     .ok_or_else(|| EngineError(format!("{name} is not installed: apt-get install {name}")))?;
                 Box::new(Oci::start(name, &path)?)
             }

@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -267,6 +269,20 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
         return Some(PathBuf::from(name)).filter(|path| path.exists());
     }
     PATH.iter().map(|dir| Path::new(dir).join(name)).find(|path| path.exists())
+}
+
+/// Where an engine lies: where whoever calls caplab would find it, or where packages put it, which sudo or cron may leave out of PATH.
+pub(crate) fn engine(name: &str) -> Option<PathBuf> {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    on_path(&own, name).or_else(|| program(name))
+}
+
+/// The first that can be executed in the absolute directories of a PATH.
+fn on_path(path: &OsStr, name: &str) -> Option<PathBuf> {
+    let places = std::env::split_paths(path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(name));
+    let is_executable =
+        |path: &PathBuf| path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
+    places.into_iter().find(is_executable)
 }
 
 /// What brings a command. The name of one that is not known here may be a slip of the pen, and is no package's for certain.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     engine::{EngineError, Pruned, Stock},
-    host::{Machine, requirement::program},
+    host::{Machine, requirement::engine},
     scenario::model::Case,
 };
 
@@ -47,9 +47,9 @@ impl Driver {
         let hybrid = self.0 == Dialect::Podman
             && rustix::process::geteuid().is_root()
             && fs::metadata("/sys/fs/cgroup/unified").is_ok()
-            && program("runc").is_some();
+            && engine("runc").is_some();
         let options = if hybrid { vec!["--runtime=runc".to_owned()] } else { Vec::new() };
-        let (program, version) = (program(name)?, self.version_format());
+        let (program, version) = (engine(name)?, self.version_format());
         Some(Client { name, program, options, version, folder: None, hung: Cell::new(false) })
     }
 
