@@ -46,7 +46,7 @@ struct Seen<'a> {
 
 const DRIVEN: &[Kind] = &[Kind::Crun, Kind::Runc, Kind::Podman, Kind::Docker];
 
-const KNOWN: [Difference; 23] = [
+const KNOWN: [Difference; 24] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -80,6 +80,17 @@ const KNOWN: [Difference; 23] = [
         remedy: Remedy::Skip(|case| {
             let is_short = |limit: &Ulimit| limit.name == "nofile" && limit.soft < OPEN_FILES;
             case.containers.iter().any(|one| one.ulimits.iter().any(is_short))
+        }),
+    },
+    Difference {
+        name: "few-pids",
+        engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
+        reason: "runc is several threads while it executes something in a container, which count against a limit of processes",
+        remedy: Remedy::Skip(|case| {
+            let is_low = |limit: &Ulimit| limit.name == "nproc" && limit.soft < PROCESSES;
+            case.containers
+                .iter()
+                .any(|one| one.resources.pids.is_some_and(|pids| pids < PROCESSES) || one.ulimits.iter().any(is_low))
         }),
     },
     Difference {
@@ -329,6 +340,9 @@ const UNDER_THE_FILTER: [&str; 14] = [
 
 /// Open files with which every runtime makes a container, with some to spare: crun fails at 16 and makes it at 24, runc at 8 and at 12.
 const OPEN_FILES: u64 = 64;
+
+/// Threads with which runc always gets along, with some to spare: it fails now and then at 4.
+const PROCESSES: u64 = 16;
 
 /// Files that a step may change are shorter.
 const LONG_FILE: u64 = 1 << 20;
