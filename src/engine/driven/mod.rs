@@ -46,7 +46,7 @@ use crate::{
 /// All streams of a case together keep at most this many bytes.
 const CASE_OUTPUT: usize = 64 << 20;
 /// What an engine says where it is the config that cannot be had: the runtime refused it, or podman did before it asked.
-const REFUSALS: [&str; 7] = [
+const REFUSALS: [&str; 9] = [
     "OCI runtime",
     "runc create failed",
     "crun: ",
@@ -55,6 +55,9 @@ const REFUSALS: [&str; 7] = [
     "cannot start a stopped process",
     "runc start ",
     "crun start ",
+    // A working directory that is a file: docker's words, and podman's.
+    "Cannot mkdir: ",
+    "but is not a directory",
 ];
 /// How long a pid 1 that is ending may take until it has ended.
 const LAST_BREATH: Duration = Duration::from_millis(300);

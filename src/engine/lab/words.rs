@@ -192,7 +192,9 @@ fn program(program: &caplab_init::wire::Program) -> String {
 
 /// The likely cause and the remedy.
 fn cause(refusal: &Refusal, op: Option<&Op>) -> Option<&'static str> {
-    use nix::libc::{EACCES, EAGAIN, EBUSY, EINVAL, ENODEV, ENOENT, ENOSPC, ENOSYS, EPERM, EROFS, ESRCH, ETIMEDOUT};
+    use nix::libc::{
+        EACCES, EAGAIN, EBUSY, EINVAL, ENODEV, ENOENT, ENOSPC, ENOSYS, ENOTDIR, EPERM, EROFS, ESRCH, ETIMEDOUT,
+    };
     if let Some(Op::Mount { copy_up: true, .. }) = op
         && let Some(cause) = uncopied(refusal)
     {
@@ -259,6 +261,9 @@ fn cause(refusal: &Refusal, op: Option<&Op>) -> Option<&'static str> {
         (_, Some(Op::Sysctl { .. }), ENOENT) => "this kernel does not have that sysctl",
         (_, Some(Op::Chdir(_)), ENOENT) => {
             "the directory does not exist in the container: mount one there, or drop working_dir"
+        }
+        (_, Some(Op::WorkingDir(_) | Op::Chdir(_) | Op::ChdirAsUser(_)), ENOTDIR) => {
+            "a file is there, or above it: `working_dir` is a directory"
         }
         (_, Some(Op::ChdirAsUser(_)), EACCES) => "the user may not enter that directory",
         (Phase::Exec, _, ENOENT) => {
