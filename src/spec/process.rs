@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     capability::CapSet,
-    scenario::model::{Container, Ulimit},
+    scenario::model::{Container, Owner, Preset, Ulimit},
 };
 
 /// What a container's processes have in common.
@@ -111,7 +111,11 @@ fn groups(common: &Common<'_>, role: Role<'_>) -> Result<Vec<u32>, Unresolvable>
 
 fn environment(common: &Common<'_>, who: &Identity) -> Vec<String> {
     let own = [("PATH", PATH), ("HOSTNAME", common.hostname), ("HOME", &who.home)];
-    let mut variables: Vec<(&str, &str)> = own.into_iter().chain(common.facts.environment.iter().copied()).collect();
+    // podman names the container in it where the name is the container's own or the machine's (libpod, container_internal_common.go).
+    let shared =
+        common.container.preset == Preset::Podman && matches!(common.container.sharing.uts, Owner::Container(_));
+    let own = own.into_iter().filter(|(name, _)| !(shared && *name == "HOSTNAME"));
+    let mut variables: Vec<(&str, &str)> = own.chain(common.facts.environment.iter().copied()).collect();
     for (name, value) in &common.container.environment {
         match variables.iter_mut().find(|(known, _)| known == name) {
             Some(known) => known.1 = value,
