@@ -99,7 +99,9 @@ impl Driver {
     /// Removes what of caplab's no run uses.
     pub(in crate::engine) fn prune(self) -> Result<Pruned, EngineError> {
         let client = self.must_have()?;
-        Ok(Pruned { containers: stock::sweep(&client, self.0)?, images: stock::remove_images(&client)? })
+        let swept = stock::sweep(&client, self.0)?;
+        let images = stock::remove_images(&client)?;
+        swept.stuck.map_or(Ok(Pruned { containers: swept.removed, images }), Err)
     }
 
     /// Its version, as it says it.
@@ -140,7 +142,8 @@ impl Driver {
         static SWEPT: Mutex<Vec<Dialect>> = Mutex::new(Vec::new());
         let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
         if !swept.contains(&self.0) {
-            stock::sweep(&client, self.0)?;
+            // What cannot be swept now is the next run's: of this one it says nothing.
+            stock::sweep(&client, self.0).ok();
             swept.push(self.0);
         }
         drop(swept);

@@ -6,6 +6,7 @@ mod client;
 mod command_line;
 mod driver;
 mod expressible;
+mod hung;
 mod image;
 mod init;
 mod place;
@@ -29,7 +30,7 @@ use self::{
     process::Init,
 };
 use super::{
-    ContainerJob, Engine, EngineError, Job, Observation, Program, StepJob, StepJobKind,
+    ContainerJob, Engine, EngineError, Job, OF_A_PROFILE, Observation, Program, StepJob, StepJobKind,
     lab::{
         answer,
         request::{self, OUTPUT_LIMIT},
@@ -198,7 +199,14 @@ impl Driven {
         arguments.extend(entrypoint);
         arguments.push(image);
         arguments.extend(words);
-        let report = self.client.call(&arguments, &environment, PATIENCE, 64 << 10)?;
+        let mut hung = None;
+        let report = self.client.call_or(&arguments, &environment, PATIENCE, 64 << 10, || {
+            hung = self.end_hung(job);
+            hung.is_some()
+        })?;
+        if let Some(error) = hung {
+            return Err(error);
+        }
         if report.exit != Exit::Code(0) {
             let detail = last_line(&report.stderr);
             // Anything else is the engine's own trouble: no container is refused by a full disk.
@@ -218,6 +226,28 @@ impl Driven {
                 }
             },
         }
+    }
+
+    /// Ends a runtime that hangs while it makes a container: what is said of it. `None` where the engine itself does.
+    fn end_hung(&self, job: &ContainerJob) -> Option<EngineError> {
+        let own = self.place.folder();
+        let (mut runtime, engine) = (None, self.client.name);
+        for hung in hung::creating(|folder| folder == own) {
+            runtime = Some(hung.program.clone());
+            hung.end();
+        }
+        let remedy = match job.asked.seccomp_profile {
+            Some(_) => format!("; {}", OF_A_PROFILE),
+            None => String::new(),
+        };
+        runtime.map(|runtime| {
+            EngineError(format!(
+                "{engine} run: {runtime} create did not end within {} s, so that caplab has ended it: it is the runtime \
+                 that hangs in container {}, not {engine}{remedy}",
+                PATIENCE.as_secs(),
+                job.name
+            ))
+        })
     }
 
     /// Why a container has ended that was never its program: what its runtime wrote where that would have, or a kill by its profile.
