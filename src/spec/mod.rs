@@ -48,6 +48,7 @@ struct Resolved<'a> {
     /// Groups that list its own user before the engine names anybody.
     memberships: Vec<u32>,
     ceiling: CapSet,
+    machine: CapSet,
     hostname: String,
 }
 
@@ -149,6 +150,7 @@ impl<'a> Resolved<'a> {
             own,
             memberships,
             ceiling: capabilities::ceiling(container, facts, machine.bounding),
+            machine: machine.bounding,
             hostname: namespaces::hostname(container, siblings),
         })
     }
@@ -159,6 +161,7 @@ impl<'a> Resolved<'a> {
             facts: self.facts,
             accounts: &self.accounts,
             ceiling: self.ceiling,
+            machine: self.machine,
             own: &self.own,
             memberships: &self.memberships,
             hostname: &self.hostname,
