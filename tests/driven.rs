@@ -499,3 +499,60 @@ fn a_leftover_that_cannot_be_removed_is_in_nobodys_way() {
     assert!(folder.path().join("tried").exists(), "nobody tried to remove it");
     assert!(time < Duration::from_secs(20), "{time:?}");
 }
+
+/// A variable that sends the client to somebody else is what to look at, and not a daemon.
+#[test]
+fn who_is_sent_elsewhere_is_told_by_what() {
+    for (engine, variable, value) in [
+        ("podman", "CONTAINER_HOST", "unix:///nowhere"),
+        ("docker", "DOCKER_CONTEXT", "nowhere"),
+        ("docker", "DOCKER_HOST", "unix:///nowhere"),
+    ] {
+        if !there(engine) {
+            continue;
+        }
+        let listed = caplab(&["engine", "list", "--format", "json"]).env(variable, value).output();
+        let listed = document(&listed.expect("caplab starts"));
+        let row = listed["engines"].as_array().expect("rows").iter().find(|row| row["engine"] == engine);
+        let remedy = row.and_then(|row| row["remedy"].as_str()).unwrap_or_default();
+        assert!(remedy.contains(&format!("unset {variable}")), "{engine}, {variable}: {row:?}");
+    }
+}
+
+/// What a container is, and what is tried in it, on each of the engines as natively: the picture is the native engine's.
+#[test]
+fn what_an_engine_says_in_words_of_its_own_is_what_was_asked_for() {
+    let tried = [
+        // It has one of its own there, which is nobody's.
+        ("hosts", "volumes: [\"/etc/passwd:/etc/hosts:ro\", \"/etc/passwd:/etc/resolv.conf:ro\"]", "allowed"),
+        // podman refuses a word that is there twice.
+        ("words", "tmpfs: [\"/x:nosuid\", \"/y:noexec,nodev\"]", "allowed"),
+        ("cover", "security_opt: [\"mask=/sys/fs/cgroup\"]", "allowed"),
+        ("all", "cap_add: [ALL], user: \"1000\"", "allowed"),
+        ("less", "cap_add: [ALL], cap_drop: [SYS_ADMIN], user: \"1000\", expect: {refused: create}", ""),
+    ];
+    // The container of docker's preset without podman's words.
+    let presets =
+        [("podman", "podman", &tried[..]), ("podman", "docker", &tried[..2]), ("docker", "docker", &tried[..2])];
+    for (engine, preset, tried) in presets.into_iter().filter(|(engine, ..)| there(engine)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, container, outcome) in tried {
+            let step = match *outcome {
+                "" => "host: {file: /etc/hostname}\n    expect: {changed: false}".to_owned(),
+                outcome => format!("probe: {{open: {{path: /etc/passwd, mode: read}}}}\n    expect: {outcome}"),
+            };
+            let text = format!("title: A claim\ncontainer: {{preset: {preset}, {container}}}\nsteps:\n  - {step}\n");
+            fs::write(folder.path().join(format!("{name}.yaml")), text).expect("a file");
+        }
+        let names: Vec<String> = tried.iter().map(|(name, ..)| format!("{name}.yaml")).collect();
+        let run = |arguments: &[&str]| {
+            let mut command = caplab(&["run"]);
+            command.args(arguments).args(&names).current_dir(folder.path()).env_remove("CI");
+            command.output().expect("caplab starts")
+        };
+        let reviewed = run(&["--update"]);
+        assert!(reviewed.status.success(), "{}", String::from_utf8_lossy(&reviewed.stdout));
+        let output = run(&["--deny-skip", "--engine", engine]);
+        assert_eq!(output.status.code(), Some(0), "{engine}, {preset}\n{}", String::from_utf8_lossy(&output.stdout));
+    }
+}

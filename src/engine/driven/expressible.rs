@@ -124,3 +124,29 @@ fn grants(dialect: Dialect, container: &Container, machine: &Machine) -> Option<
 fn adds(list: &CapList) -> bool {
     list.all || !list.named.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_podman_refuses_is_not_asked_of_it() {
+        let machine = Machine::probe(false);
+        let said = |container: &str| {
+            let text = format!("title: A claim\ncontainer: {{{container}}}\nsteps:\n  - inspect: {{uid: 0}}\n");
+            let scenario = crate::scenario::load("test", Path::new("test.yaml"), &text).expect("valid");
+            inexpressible(Dialect::Podman, &scenario.cases[0], &machine).unwrap_or_default()
+        };
+        for word in ["noatime", "strictatime", "uid="] {
+            let asked = format!("tmpfs: [\"/x:{word}{}\"]", if word.ends_with('=') { "1" } else { "" });
+            assert!(said(&asked).contains(word), "{word}");
+        }
+        assert_eq!(said("tmpfs: [\"/x:nosuid\"]"), "");
+        assert!(said("cap_add: [ALL], user: \"1000\"").contains("ambient"));
+        assert!(said("cap_add: [ALL], cap_drop: [ALL]").contains("refuses ALL"));
+        assert_eq!(said("cap_add: [ALL], cap_drop: [KILL]"), "");
+        assert_eq!(said("preset: podman, cap_add: [ALL], user: \"1000\""), "");
+    }
+}
