@@ -363,3 +363,196 @@ fn nothing_is_left_where_the_run_was_started() {
         assert!(left.is_empty(), "{engine}: {left:?}");
     }
 }
+
+/// Processes whose command line has this in it.
+fn processes(words: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let lines = entries.filter_map(|entry| Some((entry.file_name(), fs::read(entry.path().join("cmdline")).ok()?)));
+    let lines =
+        lines.map(|(pid, line)| format!("{} {}", pid.display(), String::from_utf8_lossy(&line).replace('\0', " ")));
+    lines.filter(|line| line.contains(words)).collect()
+}
+
+/// The container that a runtime is making in vain for this run, by its engine's id.
+fn hanging(of: u32) -> Option<String> {
+    let own = format!("/caplab-engine-{of}.");
+    processes(" create --bundle ").into_iter().find_map(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let bundle = words.iter().skip_while(|word| **word != "--bundle").nth(1)?;
+        let config = fs::read_to_string(Path::new(bundle).join("config.json")).ok()?;
+        let names = Path::new(bundle).iter().map(|name| name.display().to_string());
+        names.into_iter().find(|name| config.contains(&own) && name.len() == 64)
+    })
+}
+
+/// runc waits for a thread that was killed, docker and podman wait for runc, and whoever wants to remove the container waits for them.
+#[test]
+fn a_runtime_that_hangs_at_create_is_ended_and_in_nobodys_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["setgroups"], "action": "SCMP_ACT_KILL_THREAD"}]}"#;
+    fs::write(folder.path().join("thread.json"), profile).expect("a file");
+    let write = |name: &str, container: &str| {
+        let text = format!(
+            "title: A claim\ncontainer: {{{container}}}\nsteps:\n  - probe: {{setgroups: [1]}}\n    expect: allowed\n"
+        );
+        fs::write(folder.path().join(name), text).expect("a file");
+    };
+    for engine in ENGINES.into_iter().filter(|engine| there(engine)) {
+        write("hangs.yaml", &format!("preset: {engine}, security_opt: [seccomp=thread.json]"));
+        write("well.yaml", &format!("preset: {engine}"));
+        let mut reviewed = caplab(&["run", "--update", "--accept-weaker", "well.yaml"]);
+        assert!(reviewed.current_dir(folder.path()).output().expect("caplab starts").status.success());
+        let start = |names: &[&str]| {
+            caplab(&[&["run", "--engine", engine, "--jobs", "1", "--format", "json"][..], names].concat())
+                .current_dir(folder.path())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("caplab starts")
+        };
+        let well = || {
+            let begun = Instant::now();
+            let next = start(&["well.yaml"]).wait_with_output().expect("it ends");
+            assert_eq!(next.status.code(), Some(0), "{engine}\n{}", String::from_utf8_lossy(&next.stdout));
+            assert!(begun.elapsed() < Duration::from_secs(20), "{engine}: {:?}", begun.elapsed());
+        };
+        let run = start(&["hangs.yaml", "well.yaml"]);
+        let of = run.id();
+        assert!(within(25, || hanging(of).is_some()), "{engine}: nothing hangs");
+        let id = hanging(of).unwrap_or_default();
+        let output = run.wait_with_output().expect("it ends");
+        let said = document(&output);
+        assert_eq!(
+            (&said["results"][0]["verdict"], &said["results"][1]["verdict"]),
+            (&"error".into(), &"pass".into()),
+            "{said}"
+        );
+        let reason = said["results"][0]["reason"].as_str().unwrap_or_default();
+        assert!(reason.contains("runc create did not end") && reason.contains("SCMP_ACT_KILL_PROCESS"), "{reason}");
+        let seen = || (left(engine, of), folders(of), processes(&id));
+        assert!(within(5, || seen() == Default::default()), "{engine}: {:?}", seen());
+
+        // Killed with its guard, or alone: the next run sweeps it, or the guard does.
+        for guard_too in [true, false] {
+            let mut run = start(&["hangs.yaml"]);
+            let of = run.id();
+            assert!(within(25, || hanging(of).is_some()), "{engine}: nothing hangs");
+            let id = hanging(of).unwrap_or_default();
+            if guard_too {
+                let guards = processes(&format!("caplab-guard caplab.owner={of}."));
+                for guard in guards {
+                    let pid = guard.split(' ').next().and_then(|pid| pid.parse().ok()).expect("a pid");
+                    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)
+                        .expect("killed");
+                }
+            }
+            run.kill().expect("it runs");
+            run.wait().expect("it ends");
+            if guard_too {
+                well();
+            }
+            let seen = || (left(engine, of), folders(of), processes(&id));
+            assert!(within(40, || seen() == Default::default()), "{engine}, {guard_too}: {:?}", seen());
+            well();
+        }
+    }
+}
+
+/// What somebody's dead run has left, and docker cannot remove, is tried for a short time, and the run goes on.
+#[test]
+fn a_leftover_that_cannot_be_removed_is_in_nobodys_way() {
+    if !there("docker") {
+        return;
+    }
+    let first = caplab(&["run", "--engine", "docker", "users/exec-as-another-user"]).output().expect("caplab starts");
+    assert!(first.status.success());
+    let image = ask("docker", &["images", "--filter", "reference=caplab-root", "--format", "{{.Repository}}:{{.Tag}}"]);
+    let image = image.lines().next().expect("an image").to_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    // In a mount namespace of its own, where `docker rm` never ends.
+    let docker = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        .map(|dir| format!("{dir}/docker"))
+        .into_iter()
+        .find(|path| Path::new(path).exists())
+        .expect("docker");
+    let place = folder.path().display();
+    let shim = format!(
+        "#!/bin/sh\ncase \"$*\" in *$STUCK*) : >{place}/tried; exec sleep 100;; esac\nexec {place}/real \"$@\"\n"
+    );
+    fs::write(folder.path().join("shim"), shim).expect("a file");
+    fs::write(folder.path().join("real"), "").expect("a file");
+    let call = format!(
+        "chmod +x {place}/shim && mount --bind {docker} {place}/real && mount --bind {place}/shim {docker} && \
+         exec '{}' run --engine docker users/exec-as-another-user",
+        env!("CARGO_BIN_EXE_caplab")
+    );
+    let stuck = ask("docker", &["create", "--label", "caplab.owner=1.1-stuck", "--network", "none", &image, "/never"]);
+    let begun = Instant::now();
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &call])
+        .env("STUCK", &stuck)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("unshare starts");
+    let time = begun.elapsed();
+    ask("docker", &["rm", "--force", &stuck]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(folder.path().join("tried").exists(), "nobody tried to remove it");
+    assert!(time < Duration::from_secs(20), "{time:?}");
+}
+
+/// A variable that sends the client to somebody else is what to look at, and not a daemon.
+#[test]
+fn who_is_sent_elsewhere_is_told_by_what() {
+    for (engine, variable, value) in [
+        ("podman", "CONTAINER_HOST", "unix:///nowhere"),
+        ("docker", "DOCKER_CONTEXT", "nowhere"),
+        ("docker", "DOCKER_HOST", "unix:///nowhere"),
+    ] {
+        if !there(engine) {
+            continue;
+        }
+        let listed = caplab(&["engine", "list", "--format", "json"]).env(variable, value).output();
+        let listed = document(&listed.expect("caplab starts"));
+        let row = listed["engines"].as_array().expect("rows").iter().find(|row| row["engine"] == engine);
+        let remedy = row.and_then(|row| row["remedy"].as_str()).unwrap_or_default();
+        assert!(remedy.contains(&format!("unset {variable}")), "{engine}, {variable}: {row:?}");
+    }
+}
+
+/// What a container is, and what is tried in it, on each of the engines as natively: the picture is the native engine's.
+#[test]
+fn what_an_engine_says_in_words_of_its_own_is_what_was_asked_for() {
+    let tried = [
+        // It has one of its own there, which is nobody's.
+        ("hosts", "volumes: [\"/etc/passwd:/etc/hosts:ro\", \"/etc/passwd:/etc/resolv.conf:ro\"]", "allowed"),
+        // podman refuses a word that is there twice.
+        ("words", "tmpfs: [\"/x:nosuid\", \"/y:noexec,nodev\"]", "allowed"),
+        ("cover", "security_opt: [\"mask=/sys/fs/cgroup\"]", "allowed"),
+        ("all", "cap_add: [ALL], user: \"1000\"", "allowed"),
+        ("less", "cap_add: [ALL], cap_drop: [SYS_ADMIN], user: \"1000\", expect: {refused: create}", ""),
+    ];
+    // The container of docker's preset without podman's words.
+    let presets =
+        [("podman", "podman", &tried[..]), ("podman", "docker", &tried[..2]), ("docker", "docker", &tried[..2])];
+    for (engine, preset, tried) in presets.into_iter().filter(|(engine, ..)| there(engine)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, container, outcome) in tried {
+            let step = match *outcome {
+                "" => "host: {file: /etc/hostname}\n    expect: {changed: false}".to_owned(),
+                outcome => format!("probe: {{open: {{path: /etc/passwd, mode: read}}}}\n    expect: {outcome}"),
+            };
+            let text = format!("title: A claim\ncontainer: {{preset: {preset}, {container}}}\nsteps:\n  - {step}\n");
+            fs::write(folder.path().join(format!("{name}.yaml")), text).expect("a file");
+        }
+        let names: Vec<String> = tried.iter().map(|(name, ..)| format!("{name}.yaml")).collect();
+        let run = |arguments: &[&str]| {
+            let mut command = caplab(&["run"]);
+            command.args(arguments).args(&names).current_dir(folder.path()).env_remove("CI");
+            command.output().expect("caplab starts")
+        };
+        let reviewed = run(&["--update"]);
+        assert!(reviewed.status.success(), "{}", String::from_utf8_lossy(&reviewed.stdout));
+        let output = run(&["--deny-skip", "--engine", engine]);
+        assert_eq!(output.status.code(), Some(0), "{engine}, {preset}\n{}", String::from_utf8_lossy(&output.stdout));
+    }
+}

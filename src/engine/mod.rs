@@ -37,6 +37,10 @@ pub const SHARED_MEMORY_ROOT: &str = "/run/caplab/shm";
 /// is read-only.
 pub const OWN_ROOT: &str = "/run/caplab/own";
 
+/// What may be the matter where a runtime hangs, and what to do: runc is of several threads, also in the container.
+const OF_A_PROFILE: &str = "where a seccomp profile kills a single thread of it (SCMP_ACT_KILL, SCMP_ACT_KILL_THREAD) the others \
+                            wait for that one: SCMP_ACT_KILL_PROCESS ends them all";
+
 /// The name of the container that the path of a namespace is about.
 #[must_use]
 pub fn namespace_owner(path: &Path) -> Option<&str> {

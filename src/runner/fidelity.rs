@@ -15,6 +15,7 @@ use crate::{
             Action, Case, Container, IdOrName, Owner, Preset, Propagation, Step, Ulimit, User, Volume, VolumeSource,
         },
     },
+    spec,
 };
 
 /// A difference that is known.
@@ -46,7 +47,7 @@ struct Seen<'a> {
 
 const DRIVEN: &[Kind] = &[Kind::Crun, Kind::Runc, Kind::Podman, Kind::Docker];
 
-const KNOWN: [Difference; 24] = [
+const KNOWN: [Difference; 25] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -295,6 +296,12 @@ const KNOWN: [Difference; 24] = [
             case.containers.iter().any(|one| one.image.as_ref().and_then(FromImage::build).is_some_and(has_other_shell))
         }),
     },
+    Difference {
+        name: "group-twice",
+        engines: &[Kind::Podman, Kind::Docker],
+        reason: "it does not find the name of a group in `group_add` behind the number or the name of the same one",
+        remedy: Remedy::Skip(|case| case.containers.iter().any(spec::repeats_a_group)),
+    },
 ];
 
 /// Whether an image that is built, once it has been, lacks the directory that the container is to begin in, and nothing is mounted there.
@@ -510,5 +517,19 @@ mod tests {
         assert_eq!(said("podman", "/var/tmp", makes), None);
         assert_eq!(said("podman", "/var", reads), None);
         assert_eq!(said("docker", "/var", makes), None);
+    }
+
+    /// docker and podman take `[tty, "5"]`, and `["5", tty]` they do not: measured.
+    #[test]
+    fn a_group_that_is_named_behind_itself_is_not_found() {
+        let said = |groups: &str| {
+            let text =
+                format!("title: A claim\ncontainer: {{group_add: [{groups}]}}\nsteps:\n  - inspect: {{uid: 0}}\n");
+            let scenario = scenario::load("test", Path::new("test.yaml"), &text).expect("valid");
+            [Kind::Docker, Kind::Podman, Kind::Runc].map(|engine| known(engine, &scenario.cases[0]).is_some())
+        };
+        assert_eq!(said("\"5\", tty"), [true, true, false]);
+        assert_eq!(said("tty, \"5\""), [false; 3]);
+        assert_eq!(said("\"5\", daemon"), [false; 3]);
     }
 }

@@ -21,11 +21,14 @@ pub(super) fn ceiling(container: &Container, facts: &Facts, machine: CapSet) -> 
     if container.cap_add.all {
         granted = machine.difference(container.cap_drop.named);
     }
-    granted.union(added(&container.cap_add))
+    granted.union(container.cap_add.named)
 }
 
-fn added(list: &CapList) -> CapSet {
-    list.named
+/// What podman gives a user who is not root: what was added, and with ALL what the machine has, dropped or not (libpod,
+/// specgen/generate/security_linux.go: `MergeCapabilities(nil, s.CapAdd, nil)`, of a privileged container too). What was dropped then is
+/// inheritable and not in the bounding set, which the kernel refuses (security/commoncap.c cap_capset).
+fn given(list: &CapList, ceiling: CapSet, machine: CapSet) -> CapSet {
+    if list.all { machine } else { list.named.intersection(ceiling) }
 }
 
 /// The sets of a process: of the container's own where `exec_as` is `None`, else of one that is executed as this uid, which was
@@ -34,6 +37,7 @@ pub(super) fn sets(
     container: &Container,
     facts: &Facts,
     ceiling: CapSet,
+    machine: CapSet,
     container_uid: u32,
     exec_as: Option<(u32, bool)>,
 ) -> CapSets {
@@ -49,10 +53,10 @@ pub(super) fn sets(
         UserCapabilities::BoundingOnly if container_uid == 0 => root,
         UserCapabilities::BoundingOnly => CapSets { permitted: CapSet::EMPTY, effective: CapSet::EMPTY, ..root },
         UserCapabilities::AddedAmbient if uid == 0 => root,
-        // libpod, specgen/generate/security_linux.go; `podman exec` as somebody else gives nothing, and as the same user in other
+        // `podman exec` as somebody else gives nothing, and as the same user in other
         // words neither (prepareProcessExec: `user == c.config.User`).
         UserCapabilities::AddedAmbient => {
-            let given = if is_containers { added(&container.cap_add).intersection(ceiling) } else { CapSet::EMPTY };
+            let given = if is_containers { given(&container.cap_add, ceiling, machine) } else { CapSet::EMPTY };
             CapSets { inheritable: given, permitted: given, effective: given, bounding: ceiling, ambient: given }
         }
     };

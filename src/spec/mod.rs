@@ -25,7 +25,7 @@ use crate::{
     image::{self, Image, Tree},
     scenario::{
         image::{Base, Build},
-        model::{Action, Case, Container, FromImage, Host, Owner, Preset, Rootfs, Step, User},
+        model::{Action, Case, Container, FromImage, Host, IdOrName, Owner, Preset, Rootfs, Step, User},
     },
 };
 use accounts::{Accounts, Identity};
@@ -48,6 +48,7 @@ struct Resolved<'a> {
     /// Groups that list its own user before the engine names anybody.
     memberships: Vec<u32>,
     ceiling: CapSet,
+    machine: CapSet,
     hostname: String,
 }
 
@@ -149,6 +150,7 @@ impl<'a> Resolved<'a> {
             own,
             memberships,
             ceiling: capabilities::ceiling(container, facts, machine.bounding),
+            machine: machine.bounding,
             hostname: namespaces::hostname(container, siblings),
         })
     }
@@ -159,6 +161,7 @@ impl<'a> Resolved<'a> {
             facts: self.facts,
             accounts: &self.accounts,
             ceiling: self.ceiling,
+            machine: self.machine,
             own: &self.own,
             memberships: &self.memberships,
             hostname: &self.hostname,
@@ -326,6 +329,19 @@ pub fn programs() -> Vec<String> {
 pub fn owner(image: &Image, user: &User) -> Result<(u32, u32), Unresolvable> {
     let found = Accounts::of_image(image).resolve(Some(user))?;
     Ok((found.uid, if user.group.is_some() { found.gid } else { found.uid }))
+}
+
+/// Whether a name in `group_add` is that of a group which is there already, in a number or a name.
+#[must_use]
+pub fn repeats_a_group(container: &Container) -> bool {
+    let accounts = match made(container) {
+        Ok(Some(image)) => Accounts::of_image(image),
+        Ok(None) => Accounts::new(),
+        Err(_) => return false,
+    };
+    let gids: Vec<_> = container.group_add.iter().map(|group| accounts.group(group).ok()).collect();
+    let mut names = container.group_add.iter().enumerate().filter(|(_, group)| matches!(group, IdOrName::Name(_)));
+    names.any(|(at, _)| gids[..at].contains(&gids[at]))
 }
 
 /// The image that a container is made of.

@@ -47,10 +47,10 @@ pub(super) fn all(container: &Container, host: &Host, facts: &Facts) -> Result<V
         asked.push(bound);
     }
     for tmpfs in &container.tmpfs {
-        // An engine's default is overridden by an option of the author's that says the opposite.
+        // An engine's default gives way to an option of the author's that says the opposite, or the same: podman takes no word twice.
         let kept = facts.tmpfs.iter().filter(|word| {
             let opposite = word.strip_prefix("no").unwrap_or(word);
-            !tmpfs.options.iter().any(|own| own == opposite)
+            !tmpfs.options.iter().any(|own| own == opposite || own == **word)
         });
         let writable = container.altered.writable.contains(&tmpfs.target);
         let own = tmpfs.options.iter().filter(|word| !(writable && *word == "ro"));

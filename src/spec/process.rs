@@ -25,6 +25,8 @@ pub(super) struct Common<'a> {
     pub(super) accounts: &'a Accounts,
     /// What it may have at most.
     pub(super) ceiling: CapSet,
+    /// What the machine's root has.
+    pub(super) machine: CapSet,
     /// Who its own process is.
     pub(super) own: &'a Identity,
     /// Groups that list that user before the engine names anybody: an image's accounts have some.
@@ -56,7 +58,7 @@ pub(super) fn process(common: &Common<'_>, role: Role<'_>, args: Vec<String>) ->
     let mut user = SpecUser::default();
     user.set_uid(who.uid).set_gid(who.gid).set_umask(Some(0o022)).set_additional_gids(Some(groups(common, role)?));
     let exec_as = exec_as.map(|who| (who.uid, who.asked == container.user));
-    let sets = capabilities::sets(container, facts, common.ceiling, own.uid, exec_as);
+    let sets = capabilities::sets(container, facts, common.ceiling, common.machine, own.uid, exec_as);
     let mut process = Process::default();
     process
         .set_terminal(Some(false))

@@ -90,6 +90,16 @@ fn a_user_has_what_was_recorded() {
         sets(&own(&format!("preset: podman, {user}, cap_add: [NET_ADMIN]"))),
         masks(0x1000, 0x1000, 0x8004_15fb, 0x1000)
     );
+    // ALL is what the machine has, and what was dropped stays among it: podman 4.3.1 with runc, "unable to apply caps".
+    let all = |set: u64, bounding: u64| masks(set, set, bounding, set);
+    let machine = 0x1ff_feff_ffff;
+    assert_eq!(sets(&own(&format!("preset: podman, {user}, cap_add: [ALL]"))), all(machine, machine));
+    assert_eq!(
+        sets(&own(&format!("preset: podman, {user}, cap_add: [ALL], cap_drop: [SYS_ADMIN, SYS_RESOURCE]"))),
+        all(machine, machine & !(1 << 21))
+    );
+    assert_eq!(sets(&own(&format!("preset: podman, {user}, cap_add: [ALL], privileged: true"))), all(machine, machine));
+    assert_eq!(sets(&own(&format!("{user}, cap_add: [ALL]"))), masks(0, 0, machine, 0));
     assert_eq!(own(user).user().additional_gids(), &Some(vec![6667]));
     assert_eq!(own("preset: docker").user().additional_gids(), &Some(vec![0]));
     assert_eq!(own("preset: podman").user().additional_gids(), &Some(vec![]));
@@ -139,6 +149,8 @@ fn podman_has_what_a_tmpfs_covers_copied() {
     let podman = format!("preset: podman, {asked}");
     assert_eq!(options(&podman, "/srv"), ["nosuid", "nodev", "tmpcopyup", "size=1m", "exec"]);
     assert_eq!(options(&podman, "/run"), ["nosuid", "nodev", "tmpcopyup"]);
+    // It refuses a word that is there twice.
+    assert_eq!(options("preset: podman, tmpfs: [\"/srv:nosuid\"]", "/srv"), ["nodev", "tmpcopyup", "nosuid"]);
     for preset in ["docker", "kubernetes", "bare"] {
         let options = options(&format!("preset: {preset}, {asked}"), "/srv");
         assert!(!options.contains(&"tmpcopyup".to_owned()), "{preset}: {options:?}");

@@ -30,7 +30,7 @@ const WORDS: usize = 64 << 10;
 /// After a call has ended, what its background children still hold open is read for this long.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// How long a build may take to end and to remove what it has made, once it is no longer wanted.
+/// How long a build, or a call whose time is over, may take to end and to remove what it has made, once it is no longer wanted.
 const LAST_WISH: Duration = Duration::from_secs(15);
 /// A build's RUN outlives its client: of podman's build it is a process of nobody's, and in the way of all that is left. So a build is ended from
 /// outside, when its time is over or caplab is gone, which is when standard input ends: who is below the client and in another pid namespace is the RUN,
@@ -88,12 +88,25 @@ impl Client {
         timeout: Duration,
         limit: usize,
     ) -> Result<ExecReport, EngineError> {
+        self.call_or(arguments, environment, timeout, limit, || false)
+    }
+
+    /// The same. Where its time is over it is asked whether something was done about that: then it has some more to say so itself, and to
+    /// clean up.
+    pub(super) fn call_or(
+        &self,
+        arguments: &[String],
+        environment: &[(&str, String)],
+        timeout: Duration,
+        limit: usize,
+        is_mended: impl FnOnce() -> bool,
+    ) -> Result<ExecReport, EngineError> {
         let mut command = Command::new(&self.program);
         command.stdin(Stdio::null());
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
-        self.run(command, arguments, environment, timeout, limit)
+        self.run(command, arguments, environment, timeout, limit, is_mended)
     }
 
     /// A call of `build`: it has ended, and so has what it runs, when this is over.
@@ -107,7 +120,7 @@ impl Client {
         let mut command = Command::new("/bin/sh");
         // Ctrl-C is meant for caplab, with which the build ends.
         command.args(["-c", HELD, "caplab-build", signal]).arg(&self.program).stdin(Stdio::piped()).process_group(0);
-        self.run(command, arguments, environment, timeout, WORDS)
+        self.run(command, arguments, environment, timeout, WORDS, || false)
     }
 
     fn run(
@@ -117,9 +130,10 @@ impl Client {
         environment: &[(&str, String)],
         timeout: Duration,
         limit: usize,
+        is_mended: impl FnOnce() -> bool,
     ) -> Result<ExecReport, EngineError> {
         command.args(&self.options).args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
-        run(command, timeout, limit)
+        run(command, timeout, limit, is_mended)
             .map_err(|error| EngineError(format!("{} cannot be called: {error}", self.program.display())))
     }
 
@@ -140,8 +154,13 @@ impl Client {
 
     /// A call that must succeed: what it printed.
     pub(super) fn must(&self, arguments: &[&str]) -> Result<String, EngineError> {
+        self.must_within(PATIENCE, arguments)
+    }
+
+    /// The same, in this time.
+    pub(super) fn must_within(&self, time: Duration, arguments: &[&str]) -> Result<String, EngineError> {
         let owned: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let report = self.call(&owned, &[], PATIENCE, WORDS)?;
+        let report = self.call(&owned, &[], time, WORDS)?;
         match report.exit {
             Exit::Code(0) => Ok(String::from_utf8_lossy(&report.stdout).trim_end().to_owned()),
             _ => Err(self.failed(&owned, &report)),
@@ -181,7 +200,12 @@ pub(super) fn last_line(bytes: &[u8]) -> String {
 }
 
 /// Runs a program to its end, or kills it when its time is over.
-fn run(mut command: Command, timeout: Duration, limit: usize) -> io::Result<ExecReport> {
+fn run(
+    mut command: Command,
+    timeout: Duration,
+    limit: usize,
+    is_mended: impl FnOnce() -> bool,
+) -> io::Result<ExecReport> {
     let started = Instant::now();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     // What is held by it ends by itself once it is let go.
@@ -193,9 +217,14 @@ fn run(mut command: Command, timeout: Duration, limit: usize) -> io::Result<Exec
     ];
     let mut deadline = started + timeout;
     let mut ended = None;
+    let mut is_mended = Some(is_mended);
     while ended.is_none() || streams.iter().any(|stream| stream.from.is_some()) {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
+            if ended.is_none() && is_mended.take().is_some_and(|asked| asked()) {
+                deadline = Instant::now() + LAST_WISH;
+                continue;
+            }
             break;
         }
         if take(&mut streams, ended.is_none().then_some(&process), left)? {

@@ -23,6 +23,11 @@ use crate::{
     scenario::model::Case,
 };
 
+/// What says where docker's daemon is; the first goes before the other.
+const DOCKERS: [&str; 2] = ["DOCKER_HOST", "DOCKER_CONTEXT"];
+/// What makes podman the client of another one.
+const PODMANS: [&str; 2] = ["CONTAINER_HOST", "CONTAINER_CONNECTION"];
+
 /// The two of them.
 pub(in crate::engine) const DOCKER: Driver = Driver(Dialect::Docker);
 /// The two of them.
@@ -75,17 +80,27 @@ impl Driver {
             (Exit::Code(0), _) => None,
             (Exit::TimedOut, _) => Some((
                 format!("{name} did not answer within {} s", HELLO.as_secs()),
-                "systemctl restart docker".to_owned(),
+                self.elsewhere().unwrap_or_else(|| "systemctl restart docker".to_owned()),
             )),
             (_, Dialect::Docker) => Some((
                 format!("docker's daemon does not answer: {}", last_line(&report.stderr)),
-                "systemctl start docker, or dockerd &".to_owned(),
+                self.elsewhere().unwrap_or_else(|| "systemctl start docker, or dockerd &".to_owned()),
             )),
             (_, Dialect::Podman) => Some((
                 format!("podman does not work: {}", last_line(&report.stderr)),
-                "podman info tells more".to_owned(),
+                self.elsewhere().unwrap_or_else(|| "podman info tells more".to_owned()),
             )),
         }
+    }
+
+    /// What to do where the environment says that it is another one which answers: podman then is a client alone, which has fewer flags.
+    fn elsewhere(self) -> Option<String> {
+        let variables = match self.0 {
+            Dialect::Docker => DOCKERS,
+            Dialect::Podman => PODMANS,
+        };
+        let set = variables.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))?;
+        Some(format!("unset {set}, which says that it is elsewhere, or mend what it says"))
     }
 
     /// What of caplab's it has.
@@ -99,7 +114,9 @@ impl Driver {
     /// Removes what of caplab's no run uses.
     pub(in crate::engine) fn prune(self) -> Result<Pruned, EngineError> {
         let client = self.must_have()?;
-        Ok(Pruned { containers: stock::sweep(&client, self.0)?, images: stock::remove_images(&client)? })
+        let swept = stock::sweep(&client, self.0)?;
+        let images = stock::remove_images(&client)?;
+        swept.stuck.map_or(Ok(Pruned { containers: swept.removed, images }), Err)
     }
 
     /// Its version, as it says it.
@@ -140,7 +157,8 @@ impl Driver {
         static SWEPT: Mutex<Vec<Dialect>> = Mutex::new(Vec::new());
         let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
         if !swept.contains(&self.0) {
-            stock::sweep(&client, self.0)?;
+            // What cannot be swept now is the next run's: of this one it says nothing.
+            stock::sweep(&client, self.0).ok();
             swept.push(self.0);
         }
         drop(swept);

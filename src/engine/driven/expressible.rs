@@ -4,9 +4,8 @@ use std::fs;
 
 use super::{command_line::Dialect, init};
 use crate::{
-    capability::CapSet,
     host::Machine,
-    scenario::model::{Case, Container, OwnIpc, Owner, Preset, Volume},
+    scenario::model::{CapList, Case, Container, OwnIpc, Owner, Preset, Volume},
 };
 
 /// Why a case cannot be put to this engine on this machine; `None` where it can.
@@ -65,10 +64,11 @@ fn uts(dialect: Dialect, container: &Container) -> Option<&'static str> {
 }
 
 fn tmpfs(dialect: Dialect, container: &Container) -> Option<&'static str> {
-    let unknown = ["uid=", "gid=", "nr_inodes="];
+    let unknown = ["uid=", "gid=", "nr_inodes=", "noatime", "strictatime"];
     let asked = container.tmpfs.iter().flat_map(|one| &one.options);
     let asks = asked.into_iter().any(|word| unknown.iter().any(|key| word.starts_with(key)));
-    (asks && dialect == Dialect::Podman).then_some("podman knows no uid=, gid= and nr_inodes= of a tmpfs")
+    (asks && dialect == Dialect::Podman)
+        .then_some("podman knows no uid=, gid=, nr_inodes=, noatime and strictatime of a tmpfs")
 }
 
 /// dockerd and conmon bind what lies on the real machine, and a mount that is shared there would show the container's.
@@ -110,14 +110,43 @@ fn grants(dialect: Dialect, container: &Container, machine: &Machine) -> Option<
             Some("no flag gives a capability that this machine's root lacks, not even in a user namespace")
         }
         Dialect::Podman
-            if container.preset == Preset::Docker && container.may_be_a_user() && !none(container.cap_add.named) =>
+            if container.preset == Preset::Docker && container.may_be_a_user() && adds(&container.cap_add) =>
         {
             Some("podman gives an ordinary user what is added as ambient capabilities, docker does not")
+        }
+        Dialect::Podman if container.cap_add.all && container.cap_drop.all && !container.privileged => {
+            Some("podman refuses ALL in `cap_add` and in `cap_drop`; docker adds last")
         }
         _ => None,
     }
 }
 
-fn none(set: CapSet) -> bool {
-    set.is_empty()
+fn adds(list: &CapList) -> bool {
+    list.all || !list.named.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_podman_refuses_is_not_asked_of_it() {
+        let machine = Machine::probe(false);
+        let said = |container: &str| {
+            let text = format!("title: A claim\ncontainer: {{{container}}}\nsteps:\n  - inspect: {{uid: 0}}\n");
+            let scenario = crate::scenario::load("test", Path::new("test.yaml"), &text).expect("valid");
+            inexpressible(Dialect::Podman, &scenario.cases[0], &machine).unwrap_or_default()
+        };
+        for word in ["noatime", "strictatime", "uid="] {
+            let asked = format!("tmpfs: [\"/x:{word}{}\"]", if word.ends_with('=') { "1" } else { "" });
+            assert!(said(&asked).contains(word), "{word}");
+        }
+        assert_eq!(said("tmpfs: [\"/x:nosuid\"]"), "");
+        assert!(said("cap_add: [ALL], user: \"1000\"").contains("ambient"));
+        assert!(said("cap_add: [ALL], cap_drop: [ALL]").contains("refuses ALL"));
+        assert_eq!(said("cap_add: [ALL], cap_drop: [KILL]"), "");
+        assert_eq!(said("preset: podman, cap_add: [ALL], user: \"1000\""), "");
+    }
 }

@@ -6,6 +6,7 @@ mod client;
 mod command_line;
 mod driver;
 mod expressible;
+mod hung;
 mod image;
 mod init;
 mod place;
@@ -13,13 +14,21 @@ mod process;
 pub(super) mod rootless;
 mod stock;
 
-use std::{collections::HashMap, fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use caplab_init::wire::{
     Case as WireCase, CaseReport, Container as WireContainer, ContainerReport, ExecReport, Exit, Phase, Probe,
     Process as WireProcess, ProcessText, Program as WireProgram, Refusal, StepReport,
     runtime::{HELPER, KILLED, NOT_EXECUTED},
 };
+
+use oci_spec::runtime::Spec;
 
 pub(super) use self::driver::{DOCKER, PODMAN};
 use self::{
@@ -29,7 +38,7 @@ use self::{
     process::Init,
 };
 use super::{
-    ContainerJob, Engine, EngineError, Job, Observation, Program, StepJob, StepJobKind,
+    ContainerJob, Engine, EngineError, Job, OF_A_PROFILE, Observation, Program, StepJob, StepJobKind,
     lab::{
         answer,
         request::{self, OUTPUT_LIMIT},
@@ -76,6 +85,8 @@ pub(super) struct Driven {
 struct Running {
     name: String,
     init: Init,
+    /// Where its own config has a mount or a cover, in the place of an engine's own too.
+    asked: HashSet<PathBuf>,
 }
 
 impl Engine for Driven {
@@ -118,7 +129,7 @@ impl Driven {
                 Ok(made) => {
                     let names = request::sysctls(&container.spec);
                     let text = process::read_init(made.init.pid, &names);
-                    report.containers.push(ContainerReport::Running(Box::new(without_own(text))));
+                    report.containers.push(ContainerReport::Running(Box::new(without_own(text, &made.asked))));
                     running.push(Some(made));
                 }
                 Err(refused) => {
@@ -201,7 +212,14 @@ impl Driven {
         arguments.extend(entrypoint);
         arguments.push(image);
         arguments.extend(words);
-        let report = self.client.call(&arguments, &environment, PATIENCE, 64 << 10)?;
+        let mut hung = None;
+        let report = self.client.call_or(&arguments, &environment, PATIENCE, 64 << 10, || {
+            hung = self.end_hung(job);
+            hung.is_some()
+        })?;
+        if let Some(error) = hung {
+            return Err(error);
+        }
         if report.exit != Exit::Code(0) {
             let detail = last_line(&report.stderr);
             // Anything else is the engine's own trouble: no container is refused by a full disk.
@@ -213,7 +231,7 @@ impl Driven {
         let pid = self.client.must(&["inspect", "--format", "{{.State.Pid}}", &name])?;
         let pid = pid.parse().map_err(|_| EngineError(format!("{} inspect: no pid but {pid:?}", self.client.name)))?;
         match Init::find(pid) {
-            Ok(init) => Ok(Ok(Running { name, init })),
+            Ok(init) => Ok(Ok(Running { name, init, asked: asked(&job.spec) })),
             Err(error) => match self.never_ran(&name)? {
                 Some(detail) => Ok(Err(self.refusal("run", detail))),
                 None => {
@@ -221,6 +239,28 @@ impl Driven {
                 }
             },
         }
+    }
+
+    /// Ends a runtime that hangs while it makes a container: what is said of it. `None` where the engine itself does.
+    fn end_hung(&self, job: &ContainerJob) -> Option<EngineError> {
+        let own = self.place.folder();
+        let (mut runtime, engine) = (None, self.client.name);
+        for hung in hung::creating(|folder| folder == own) {
+            runtime = Some(hung.program.clone());
+            hung.end();
+        }
+        let remedy = match job.asked.seccomp_profile {
+            Some(_) => format!("; {}", OF_A_PROFILE),
+            None => String::new(),
+        };
+        runtime.map(|runtime| {
+            EngineError(format!(
+                "{engine} run: {runtime} create did not end within {} s, so that caplab has ended it: it is the runtime \
+                 that hangs in container {}, not {engine}{remedy}",
+                PATIENCE.as_secs(),
+                job.name
+            ))
+        })
     }
 
     /// Why a container has ended that was never its program: what its runtime wrote where that would have, or a kill by its profile.
@@ -297,12 +337,13 @@ impl Driven {
                         not_running(*container)
                     }
                     Some(detail) => StepReport::Refused(self.refusal("exec", detail)),
-                    None => StepReport::Exec(describe(program, report, made.init.pid)),
+                    None => StepReport::Exec(describe(program, report, made)),
                 }
             }
             StepJobKind::HostProcess { container } => match find(*container) {
                 Some(made) => {
-                    StepReport::Process(process::lineage(made.init.pid).into_iter().map(without_own).collect())
+                    let lineage = process::lineage(made.init.pid).into_iter();
+                    StepReport::Process(lineage.map(|text| without_own(text, &made.asked)).collect())
                 }
                 None => not_running(*container),
             },
@@ -376,7 +417,8 @@ fn args(program: &WireProgram) -> Result<Vec<String>, EngineError> {
 
 /// A signal is handed on as a shell does, 128 and its number; and what describes itself does not know which namespaces are the
 /// host's.
-fn describe(program: &Program, mut report: ExecReport, init: u32) -> ExecReport {
+fn describe(program: &Program, mut report: ExecReport, made: &Running) -> ExecReport {
+    let init = made.init.pid;
     report.exit = match report.exit {
         Exit::Code(code @ 129..=192) => Exit::Signal(code - 128),
         other => other,
@@ -389,14 +431,22 @@ fn describe(program: &Program, mut report: ExecReport, init: u32) -> ExecReport 
         if text.with_init(&of_init("status"), &of_init("cgroup")) {
             text.resources = process::resources_inside(&text, init);
         }
-        report.stdout = postcard::to_allocvec(&without_own(text)).unwrap_or(report.stdout);
+        report.stdout = postcard::to_allocvec(&without_own(text, &made.asked)).unwrap_or(report.stdout);
     }
     report
 }
 
+/// Where a config has something of its own.
+fn asked(spec: &Spec) -> HashSet<PathBuf> {
+    let mounts = spec.mounts().iter().flatten().map(|mount| mount.destination().clone());
+    let linux = spec.linux().clone().unwrap_or_default();
+    let covers = linux.masked_paths().iter().chain(linux.readonly_paths()).flatten().map(PathBuf::from);
+    mounts.chain(covers).collect()
+}
+
 /// Mounts that are the engine's own and no config's: the helper, the init, and the files and control groups that both put into every
-/// container.
-fn without_own(mut text: ProcessText) -> ProcessText {
+/// container. Where the config asks for something there it is the last, which lies over the engine's.
+fn without_own(mut text: ProcessText, asked: &HashSet<PathBuf>) -> ProcessText {
     let own = [
         HELPER,
         init::OF_DOCKER,
@@ -406,12 +456,15 @@ fn without_own(mut text: ProcessText) -> ProcessText {
         "/etc/hosts",
         "/run/.containerenv",
     ];
-    let is_own = |line: &&str| {
-        line.split(' ').nth(4).is_some_and(|target| {
-            own.contains(&target) || target == "/sys/fs/cgroup" || target.starts_with("/sys/fs/cgroup/")
-        })
+    let target = |line: &str| line.split(' ').nth(4).unwrap_or_default().to_owned();
+    let is_own =
+        |target: &str| own.contains(&target) || target == "/sys/fs/cgroup" || target.starts_with("/sys/fs/cgroup/");
+    let targets: Vec<String> = text.mountinfo.lines().map(target).collect();
+    let is_kept = |(at, _): &(usize, &str)| {
+        let target = &targets[*at];
+        !is_own(target) || asked.contains(Path::new(target)) && !targets[at + 1..].contains(target)
     };
-    let kept: Vec<&str> = text.mountinfo.lines().filter(|line| !is_own(line)).collect();
+    let kept: Vec<&str> = text.mountinfo.lines().enumerate().filter(is_kept).map(|(_, line)| line).collect();
     text.mountinfo = kept.join("\n");
     text
 }

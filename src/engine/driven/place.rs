@@ -26,13 +26,32 @@ pub(super) const LABEL: &str = "caplab.owner";
 const PREFIX: &str = "caplab-engine-";
 
 /// Waits for the end of whoever holds the other end of its standard input. Where that was not the orderly one, what the engine
-/// still runs is removed: three times, since a call may be under way, and each for a bounded time, since it may hang. `$1` the label, `$2` the folder, `$3` how `rm` is told not
-/// to wait, `$4` and `$5` the repository and the beginning of the tags of what was built, the rest the engine's command.
+/// still runs is removed: three times, since a call may be under way, and each for a bounded time, since it may hang. A runtime that is at `create`
+/// for five seconds (hung.rs has the same in words) is ended, its half in the container first: nobody can remove the container as long as it lives. `$1` the
+/// label, `$2` the folder, `$3` how `rm` is told not to wait, `$4` and `$5` the repository and the beginning of the tags of what was built,
+/// the rest the engine's command.
 const GUARD: &str = r#"label=$1 dir=$2 hurry=$3 built=$4 tag=$5; shift 5
+creating() {
+    for line in $(grep -l -e --bundle /proc/[0-9]*/cmdline 2>/dev/null); do
+        bundle=$(tr '\000' '\n' <"$line" | sed -n '/^create$/,$ { /^--bundle$/ { n; p; q } }')
+        [ -z "$bundle" ] || ! grep -qF "/${dir##*/}/helper\"" "$bundle/config.json" || { one=${line%/*}; echo "${one##*/}"; }
+    done 2>/dev/null
+}
+end_hung() {
+    left=25
+    while pids=$(creating); [ "$pids" ] && [ "$left" -gt 0 ]; do sleep 0.2; left=$((left - 1)); done
+    for pid in $pids; do
+        for status in $(grep -l "^PPid:[[:space:]]*$pid\$" /proc/[0-9]*/status 2>/dev/null); do
+            status=${status%/*}; kill -KILL "${status##*/}"
+        done
+    done
+    [ -z "$pids" ] || { sleep 1; pids=$(creating); [ -z "$pids" ] || kill -KILL $pids; }
+}
 read -r word
 if [ "$word" != done ]; then
     for pause in 0 1 2; do
         sleep "$pause"
+        end_hung
         ids=$(timeout -k 1 20 "$@" ps --all --quiet --filter "label=$label")
         [ -z "$ids" ] || timeout -k 1 20 "$@" rm --force --volumes $hurry $ids
         ids=$(timeout -k 1 20 "$@" images --format '{{.Repository}}:{{.Tag}}' --filter "reference=$built" | grep -F ":$tag-")
@@ -100,9 +119,14 @@ impl Place {
         tag(&self.dir)
     }
 
-    /// A name for a container, which nobody else has: the folder's is unique.
+    /// The folder's name, which is unique.
+    pub(super) fn folder(&self) -> &str {
+        self.dir.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// A name for a container, which nobody else has.
     pub(super) fn name(&self, container: &str) -> String {
-        format!("{}-{container}", self.dir.file_name().unwrap_or_default().to_string_lossy())
+        format!("{}-{container}", self.folder())
     }
 
     /// Where the fixture host lies.
@@ -238,12 +262,13 @@ pub(super) fn is_alive(owner: &str) -> bool {
 pub(super) fn abandoned() -> Vec<PathBuf> {
     let Ok(above) = above() else { return Vec::new() };
     let entries = fs::read_dir(above).into_iter().flatten().flatten();
-    let is_abandoned = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('-')).map(|(owner, _)| owner.to_owned());
-        owner.is_some_and(|owner| !is_alive(&owner))
-    };
-    entries.map(|entry| entry.path()).filter(is_abandoned).collect()
+    entries.filter(|entry| is_abandoned(&entry.file_name().to_string_lossy())).map(|entry| entry.path()).collect()
+}
+
+/// Whether this is the name of a folder of a run that is no more.
+pub(super) fn is_abandoned(name: &str) -> bool {
+    let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('-'));
+    owner.is_some_and(|(owner, _)| !is_alive(owner))
 }
 
 #[cfg(test)]

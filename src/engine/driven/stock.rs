@@ -1,15 +1,21 @@
 //! What caplab has in an engine's store: containers by their label, images by their repository, and folders beside it.
 
-use std::fs;
+use std::{fs, thread, time::Duration};
 
 use super::{
     build::BUILT,
-    client::Client,
+    client::{Client, HELLO},
     command_line::Dialect,
+    hung,
     image::{REPOSITORY, ROOT_LABEL},
     place::{self, LABEL},
 };
 use crate::engine::EngineError;
+
+/// How long a container that a run has left may take to be removed.
+const SHORTLY: Duration = Duration::from_secs(5);
+/// How many of them are removed at once.
+const AT_ONCE: usize = 8;
 
 /// A container of caplab's.
 pub(super) struct Container {
@@ -25,8 +31,9 @@ pub(super) fn containers(client: &Client, dialect: Dialect) -> Result<Vec<Contai
         Dialect::Docker => format!("{{{{.ID}}}} {{{{.Label \"{LABEL}\"}}}}"),
         Dialect::Podman => format!("{{{{.ID}}}} {{{{index .Labels \"{LABEL}\"}}}}"),
     };
-    let listed =
-        client.must(&["ps", "--all", "--no-trunc", "--filter", &format!("label={LABEL}"), "--format", &format])?;
+    let own = format!("label={LABEL}");
+    let call = ["ps", "--all", "--no-trunc", "--filter", &own, "--format", &format];
+    let listed = client.must_within(HELLO, &call)?;
     let read = |line: &str| {
         let (id, owner) = line.split_once(' ')?;
         Some(Container { id: id.to_owned(), in_use: place::is_alive(owner) })
@@ -81,22 +88,52 @@ fn sweep_builds(client: &Client, dialect: Dialect) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Removes what runs that are no more have left: containers, then folders. How many containers.
-pub(super) fn sweep(client: &Client, dialect: Dialect) -> Result<usize, EngineError> {
+/// What came of a sweep.
+pub(super) struct Swept {
+    /// Containers that are gone.
+    pub(super) removed: usize,
+    /// Those that cannot be removed: what was said of one of them.
+    pub(super) stuck: Option<EngineError>,
+}
+
+/// Removes what runs that are no more have left: containers, then folders. One that cannot be removed is in nobody's way: it is tried for a short
+/// time, and the others are removed beside it.
+pub(super) fn sweep(client: &Client, dialect: Dialect) -> Result<Swept, EngineError> {
+    // podman shows nothing as long as one of its containers is being made.
+    hung::end_abandoned();
     let left: Vec<String> =
         containers(client, dialect)?.into_iter().filter(|one| !one.in_use).map(|one| one.id).collect();
-    if !left.is_empty() {
-        let mut arguments = vec!["rm", "--force", "--volumes"];
-        arguments.extend(dialect.hurry());
-        arguments.extend(left.iter().map(String::as_str));
-        client.must(&arguments)?;
+    let remove = |client: &Client, id: &str| {
+        let flags = ["rm", "--force", "--volumes"].iter().chain(dialect.hurry());
+        client.must_within(SHORTLY, &flags.copied().chain([id]).collect::<Vec<_>>()).map(drop)
+    };
+    let mut removals = Vec::new();
+    for some in left.chunks(AT_ONCE) {
+        removals.extend(thread::scope(|scope| {
+            let begun: Vec<_> = some
+                .iter()
+                .map(|id| {
+                    let client = client.clone();
+                    scope.spawn(move || remove(&client, id))
+                })
+                .collect();
+            begun.into_iter().filter_map(|one| one.join().ok()).collect::<Vec<_>>()
+        }));
     }
+    let failed = removals.iter().find_map(|one| one.as_ref().err());
+    // Another run may have been at the same.
+    let still = |failed: &EngineError| {
+        let now = containers(client, dialect).ok()?;
+        let stuck = now.iter().filter(|one| !one.in_use && left.contains(&one.id)).count();
+        (stuck > 0).then(|| EngineError(format!("{stuck} of a run that is over cannot be removed: {failed}")))
+    };
+    let stuck = failed.and_then(still);
     sweep_builds(client, dialect)?;
     for folder in place::abandoned() {
         // Another run may be at the same.
         fs::remove_dir_all(folder).ok();
     }
-    Ok(left.len())
+    Ok(Swept { removed: removals.iter().filter(|one| one.is_ok()).count(), stuck })
 }
 
 /// The images of roots that have no name any more: two runs at once imported the same root, and the later one has it.

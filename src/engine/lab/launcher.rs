@@ -16,7 +16,7 @@ use caplab_init::wire::{Case, Disk, Image as WireImage, Request, Response, StepK
 
 use super::{Unstarted, helper, maps};
 use crate::{
-    engine::EngineError,
+    engine::{EngineError, OF_A_PROFILE},
     host::{LabHost, lab::LabRoot},
     image::Image,
     pass,
@@ -45,6 +45,7 @@ pub(in crate::engine) enum Maker {
 #[derive(Debug)]
 pub(super) struct Launcher {
     process: Child,
+    maker: Maker,
     connection: Option<UnixStream>,
     /// The images that it was given, and how many bytes they hold together.
     images: (Vec<String>, u64),
@@ -86,7 +87,7 @@ impl Launcher {
                 spawned => break spawned.map_err(|error| failed("execve of a memfd", &error))?,
             }
         };
-        let mut launcher = Self { process, connection: Some(ours), images: (Vec::new(), 0) };
+        let mut launcher = Self { process, maker, connection: Some(ours), images: (Vec::new(), 0) };
         if lab.is_made() {
             launcher.have_mapped(lab)?;
             launcher.prove()?;
@@ -186,7 +187,13 @@ impl Launcher {
     fn receive(&mut self, budget: Duration) -> Result<Response, EngineError> {
         let Some(connection) = self.connection.as_mut() else { return Err(lost(None, budget)) };
         connection.set_read_timeout(Some(budget)).map_err(|error| lost(Some(error), budget))?;
-        receive(connection).map_err(|error| lost(Some(error), budget))?.ok_or_else(|| lost(None, budget))
+        let hangs = |error: io::Error| match (self.maker, error.kind()) {
+            (Maker::Runtime, io::ErrorKind::WouldBlock) => {
+                EngineError(format!("the runtime did not answer within {} s; {OF_A_PROFILE}", budget.as_secs()))
+            }
+            _ => lost(Some(error), budget),
+        };
+        receive(connection).map_err(hangs)?.ok_or_else(|| lost(None, budget))
     }
 
     /// The descriptors that follow an answer.

@@ -153,6 +153,15 @@ fn together(container: &Container, fields: &Fields<'_>) {
     if let (false, Some(added)) = (both.is_empty(), fields.get("cap_add")) {
         wrong(added, &format!("{both} is added and dropped"), "only one can be meant");
     }
+    if let (true, true, Preset::Podman, Some(dropped)) =
+        (container.cap_add.all, container.cap_drop.all, container.preset, fields.get("cap_drop"))
+    {
+        wrong(
+            dropped,
+            "ALL is added and dropped, which podman refuses",
+            "leave `cap_drop` away: what is added is all there is",
+        );
+    }
 }
 
 fn check_targets(container: &Container, volumes: &[Node], tmpfs: &[Node], problems: &Problems) {
