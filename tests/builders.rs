@@ -28,7 +28,7 @@ use wait::within;
 const WITHOUT_RUN: [&str; 2] = [
     "FROM scratch
 ARG WHO=arg
-ENV A=1 B=\"x y\" C=$A D='$A' E=${NONE:-dflt} F=$WHO G=a\\ b H=\"a\\\"b\"
+ENV A=1 B=\"x y\" C=$A PATH=/opt/bin:$PATH D='$A' E=${NONE:-dflt} F=$WHO G=a\\ b H=\"a\\\"b\"
 ENV A=2 C=$A-${A}
 ENV OLD one  two
 WORKDIR /opt

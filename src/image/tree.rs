@@ -257,6 +257,11 @@ impl Tree {
         self.walk("", steps(path).collect()).is_ok_and(|(_, missing)| missing.is_empty())
     }
 
+    /// Whose the root directory is, and its mode, become again what they are in another tree.
+    pub fn keep_root(&mut self, from: &Self) {
+        self.root = Arc::clone(&from.root);
+    }
+
     /// What lies at a path and below becomes again what it is in another tree, where it may be missing.
     pub fn put_back(&mut self, path: &str, from: &Self) {
         self.remove(path);

@@ -16,6 +16,7 @@ use crate::{
             Action, Case, Container, IdOrName, Owner, Preset, Propagation, Step, Ulimit, User, Volume, VolumeSource,
         },
     },
+    spec,
 };
 
 /// A difference that is known.
@@ -45,7 +46,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 20] = [
+const KNOWN: [Difference; 21] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -241,6 +242,15 @@ const KNOWN: [Difference; 20] = [
             case.containers.iter().any(|one| one.image.as_ref().and_then(FromImage::build).is_some_and(has_other_shell))
         }),
     },
+    Difference {
+        name: "workdir-owner",
+        engines: &[Kind::Podman],
+        reason: "podman build gives the USER of the lines before what a WORKDIR makes, docker build gives it root",
+        remedy: Remedy::Skip(|case| {
+            let builds = case.containers.iter().filter(|one| !spec::workdir_is_users(one.preset));
+            builds.filter_map(|one| one.image.as_ref()?.build()).any(has_workdir_of_user)
+        }),
+    },
 ];
 
 /// Whether an image that is built, once it has been, lacks the directory that the container is to begin in, and nothing is mounted there.
@@ -260,6 +270,17 @@ fn has_other_shell(build: &Build) -> bool {
         matches!(line, Instruction::Cmd(Command::Shell(_)) | Instruction::Entrypoint(Command::Shell(_)))
     };
     behind.into_iter().any(is_line)
+}
+
+/// Whether a Dockerfile has a WORKDIR behind a USER who is not root.
+fn has_workdir_of_user(build: &Build) -> bool {
+    let mut is_root = true;
+    build.dockerfile.lines.iter().any(|line| {
+        if let Instruction::User(user) = &line.what {
+            is_root = ["root", "0", "root:root", "0:0"].contains(&user.as_str());
+        }
+        !is_root && matches!(line.what, Instruction::Workdir(_))
+    })
 }
 
 /// Bytes of the longest file of crun's, a seccomp filter: `BPF_MAXINSNS` instructions of a `struct sock_filter` (linux/filter.h).
