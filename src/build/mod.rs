@@ -2,6 +2,7 @@
 //! directory and command becomes the container's own words here, so that no stage behind this one knows of images but for their files.
 
 mod copy;
+mod ignore;
 mod run;
 
 use std::{

@@ -46,7 +46,7 @@ struct Seen<'a> {
     asked_groups: Option<&'a [u32]>,
 }
 
-const KNOWN: [Difference; 21] = [
+const KNOWN: [Difference; 22] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -249,6 +249,16 @@ const KNOWN: [Difference; 21] = [
         remedy: Remedy::Skip(|case| {
             let builds = case.containers.iter().filter(|one| !spec::workdir_is_users(one.preset));
             builds.filter_map(|one| one.image.as_ref()?.build()).any(has_workdir_of_user)
+        }),
+    },
+    Difference {
+        name: "copy-chmod",
+        engines: &[Kind::Docker],
+        reason: "docker's classic builder refuses `COPY --chmod`, which podman's and BuildKit take",
+        remedy: Remedy::Skip(|case| {
+            let builds = case.containers.iter().filter_map(|one| one.image.as_ref()?.build());
+            let mut lines = builds.flat_map(|build| &build.dockerfile.lines);
+            lines.any(|line| matches!(&line.what, Instruction::Copy(copy) if copy.mode.is_some()))
         }),
     },
 ];

@@ -9,13 +9,22 @@ pub(super) fn is_name(text: &str) -> bool {
 
 /// Words as the Dockerfile's own lexer takes them: quotes and backslashes, nothing else. A `$` in single quotes stays one.
 pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
+    lexed(text, true)
+}
+
+/// The same of a text that is one word, whatever spaces it has.
+pub(super) fn word(text: &str) -> Result<String, String> {
+    lexed(text, false).map(|words| words.concat())
+}
+
+fn lexed(text: &str, apart: bool) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
         match (quote, letter) {
-            (None, letter) if letter.is_whitespace() => found.extend(word.take()),
+            (None, letter) if apart && letter.is_whitespace() => found.extend(word.take()),
             (None, '"' | '\'') => {
                 quote = Some(letter);
                 word.get_or_insert_default();
