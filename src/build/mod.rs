@@ -78,8 +78,9 @@ fn made_of<'a>(
 
 /// Once in a process: its cases, their counterfactuals and its workers have the same image.
 fn made(origin: &Arc<Origin>, workdir_is_users: bool, machine: &Machine) -> Result<Arc<Image>, String> {
+    type Wanted = (Arc<Origin>, bool);
     type Made = Arc<OnceLock<Result<Arc<Image>, String>>>;
-    static KNOWN: Mutex<Option<HashMap<(Arc<Origin>, bool), Made>>> = Mutex::new(None);
+    static KNOWN: Mutex<Option<HashMap<Wanted, Made>>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (Arc::clone(origin), workdir_is_users);
     let own = Arc::clone(known.get_or_insert_default().entry(key).or_default());
