@@ -55,6 +55,10 @@ ENTRYPOINT [\"/init\", \"-c\"]",
     "FROM scratch
 ENV Q \"q  r\" s
 ENV BACK a\\ b
+ENV DEEP=${NONE:-$Q} DEEPER=${Q:+${NONE:-${BACK}}}
+WORKDIR /v
+COPY one name.
+COPY one /dot/.
 WORKDIR \"/q  r\"/$Q
 COPY one /
 USER \"6667\":'42'

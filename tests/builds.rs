@@ -36,6 +36,7 @@ fn a_run_that_fails_is_told_by_its_line_and_its_last_words() {
         ("FROM host\nCOPY link /", &["line 2: COPY link: it leads out"]),
         ("FROM host\nADD packed.gz /", &["line 2: ADD packed.gz: docker would unpack"]),
         ("FROM scratch\nRUN true", &["line 2: RUN:", "ENOENT"]),
+        ("FROM host\nCOPY box.yaml packed.gz /opt", &["line 2: COPY of several files to /opt:", "a `/` at the end"]),
         ("FROM host\nCOPY ignored /", &["line 2: COPY ignored:", ".dockerignore leaves it out"]),
         ("FROM host\nCOPY folder /", &["line 2: COPY folder:", ".dockerignore leaves it out"]),
     ] {

@@ -29,7 +29,12 @@ impl Site<'_> {
         let written = self.expanded(&copy.target)?;
         let target = config::absolute(self.directory(), &written);
         let is_directory = self.image.tree.is_directory(&target);
-        let into = written.ends_with(['/', '.']) || copy.sources.len() > 1 || is_directory;
+        if copy.sources.len() > 1 && !written.ends_with('/') {
+            return Err(format!(
+                "{keyword} of several files to {written}: docker wants a `/` at the end of a directory"
+            ));
+        }
+        let into = written.ends_with('/') || is_directory;
         let mut room = MAX_UNPACKED.saturating_sub(self.image.tree.bytes());
         for source in &copy.sources {
             let source = self.expanded(source)?;
