@@ -28,7 +28,7 @@ use wait::within;
 const WITHOUT_RUN: [&str; 2] = [
     "FROM scratch
 ARG WHO=arg
-ENV A=1 B=\"x y\" C=$A D='$A' E=${NONE:-dflt} F=$WHO G=a\\ b H=\"a\\\"b\"
+ENV A=1 B=\"x y\" C=$A PATH=/opt/bin:$PATH D='$A' E=${NONE:-dflt} F=$WHO G=a\\ b H=\"a\\\"b\"
 ENV A=2 C=$A-${A}
 ENV OLD one  two
 WORKDIR /opt
@@ -45,13 +45,23 @@ COPY one /x/y/
 COPY one .
 COPY one ./two
 COPY folder/ here
+COPY . /whole
+COPY --chown=42 odd /odd
 COPY /one /absolute
 WORKDIR $B/../${A}
 USER 6667:42
 CMD echo $A
 ENTRYPOINT [\"/init\", \"-c\"]",
     "FROM scratch
+ENV Q \"q  r\" s
+ENV BACK a\\ b
+ENV DEEP=${NONE:-$Q} DEEPER=${Q:+${NONE:-${BACK}}}
+WORKDIR /v
+COPY one name.
+COPY one /dot/.
+WORKDIR \"/q  r\"/$Q
 COPY one /
+USER \"6667\":'42'
 CMD [\"a\"]
 ENTRYPOINT b c",
 ];
@@ -118,6 +128,13 @@ fn context(folder: &Path, dockerfile: &str) {
         fs::write(folder.join(name), content).expect("written");
     }
     symlink("/etc/shadow", folder.join("folder/link")).expect("linked");
+    for (name, content) in [("odd/a.log", "a"), ("odd/deep/b.log", "b"), ("odd/deep/c", "c"), ("odd/kept/b.log", "d")] {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, content).expect("written");
+    }
+    let ignored = "# none of it\nDockerfile\n**/*.log\nodd/kept\n!odd/kept/[a-c].log\n";
+    fs::write(folder.join(".dockerignore"), ignored).expect("written");
     fs::set_permissions(folder.join("one"), fs::Permissions::from_mode(0o600)).expect("set");
 }
 

@@ -36,10 +36,17 @@ fn a_run_that_fails_is_told_by_its_line_and_its_last_words() {
         ("FROM host\nCOPY link /", &["line 2: COPY link: it leads out"]),
         ("FROM host\nADD packed.gz /", &["line 2: ADD packed.gz: docker would unpack"]),
         ("FROM scratch\nRUN true", &["line 2: RUN:", "ENOENT"]),
+        ("FROM host\nCOPY box.yaml packed.gz /opt", &["line 2: COPY of several files to /opt:", "a `/` at the end"]),
+        ("FROM host\nCOPY ignored /", &["line 2: COPY ignored:", ".dockerignore leaves it out"]),
+        ("FROM host\nCOPY folder /", &["line 2: COPY folder:", ".dockerignore leaves it out"]),
     ] {
         let place = place(&scenario(dockerfile, ANY));
         symlink("/etc/hostname", place.path().join("scenarios/link")).expect("linked");
         fs::write(place.path().join("scenarios/packed.gz"), b"\x1f\x8b\x08").expect("written");
+        fs::create_dir(place.path().join("scenarios/folder")).expect("made");
+        for (name, text) in [("ignored", ""), ("folder/file", ""), (".dockerignore", "ignored\nfolder\n")] {
+            fs::write(place.path().join("scenarios").join(name), text).expect("written");
+        }
         let results = run(place.path(), "native");
         assert_eq!(results[0]["verdict"], "error", "{dockerfile}: {:#}", results[0]);
         let reason = results[0]["reason"].as_str().unwrap_or_default();

@@ -1,6 +1,8 @@
 //! COPY, and ADD of what lies in the context.
 
-use super::Site;
+use std::cell::Cell;
+
+use super::{Site, ignore::Ignored};
 use crate::{
     image::{Body, Folder, Found, Kind, Laid, MAX_UNPACKED, config, contents},
     scenario::image::Copy,
@@ -17,6 +19,7 @@ impl Site<'_> {
         let Found::Folder(context) = Folder::of(&context.folder)?.open(&context.name)? else {
             return Err(format!("the context {} is no folder", context.name));
         };
+        let ignored = Ignored::of(&context)?;
         let owner = match &copy.owner {
             None => (0, 0),
             Some(text) => {
@@ -26,7 +29,12 @@ impl Site<'_> {
         let written = self.expanded(&copy.target)?;
         let target = config::absolute(self.directory(), &written);
         let is_directory = self.image.tree.is_directory(&target);
-        let into = written.ends_with(['/', '.']) || copy.sources.len() > 1 || is_directory;
+        if copy.sources.len() > 1 && !written.ends_with('/') {
+            return Err(format!(
+                "{keyword} of several files to {written}: docker wants a `/` at the end of a directory"
+            ));
+        }
+        let into = written.ends_with('/') || is_directory;
         let mut room = MAX_UNPACKED.saturating_sub(self.image.tree.bytes());
         for source in &copy.sources {
             let source = self.expanded(source)?;
@@ -40,7 +48,10 @@ impl Site<'_> {
                 "" => ".",
                 name => name,
             };
+            let is_ignored = inside != "." && ignored.has(inside);
+            let left_out = || told("there is none: .dockerignore leaves it out".to_owned());
             match context.open(inside).map_err(told)? {
+                Found::File(_) if is_ignored => return Err(left_out()),
                 Found::File(file) => {
                     let mode = file.metadata().map_err(|error| told(error.to_string()))?;
                     let mode = copy.mode.unwrap_or(std::os::unix::fs::MetadataExt::mode(&mode) & 0o7777);
@@ -61,12 +72,21 @@ impl Site<'_> {
                     self.image.tree.put(&place, body).map_err(told)?;
                 }
                 Found::Folder(folder) => {
-                    if context.has(".dockerignore") {
-                        return Err(told("a .dockerignore is not supported yet: name the files".to_owned()));
-                    }
                     let at = self.image.tree.make_directory(&target, owner).map_err(told)?;
                     let laid = Laid { at: &format!("/{at}"), owner, mode: copy.mode };
-                    folder.lay(&mut self.image, &laid, &mut room).map_err(told)?;
+                    let any = Cell::new(!is_ignored);
+                    let kept = |path: &str| {
+                        let kept = match inside {
+                            "." => !ignored.has(path),
+                            inside => !ignored.has(&format!("{}/{path}", inside.trim_end_matches('/'))),
+                        };
+                        any.set(any.get() || kept);
+                        kept
+                    };
+                    folder.lay(&mut self.image, &laid, &mut room, &kept).map_err(told)?;
+                    if !any.get() {
+                        return Err(left_out());
+                    }
                 }
             }
         }

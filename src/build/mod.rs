@@ -2,6 +2,7 @@
 //! directory and command becomes the container's own words here, so that no stage behind this one knows of images but for their files.
 
 mod copy;
+mod ignore;
 mod run;
 
 use std::{
@@ -64,7 +65,7 @@ fn made_of<'a>(
     let mut case = case.clone();
     for container in case.containers.iter_mut().filter(|one| lacks(one)) {
         let Some(from) = container.image.clone() else { continue };
-        match made(&from.origin, machine) {
+        match made(&from.origin, spec::workdir_is_users(container.preset), machine) {
             Ok(image) => apply(container, &from, image),
             Err(why) => {
                 let line = container.line;
@@ -76,17 +77,19 @@ fn made_of<'a>(
 }
 
 /// Once in a process: its cases, their counterfactuals and its workers have the same image.
-fn made(origin: &Arc<Origin>, machine: &Machine) -> Result<Arc<Image>, String> {
+fn made(origin: &Arc<Origin>, workdir_is_users: bool, machine: &Machine) -> Result<Arc<Image>, String> {
+    type Wanted = (Arc<Origin>, bool);
     type Made = Arc<OnceLock<Result<Arc<Image>, String>>>;
-    static KNOWN: Mutex<Option<HashMap<Arc<Origin>, Made>>> = Mutex::new(None);
+    static KNOWN: Mutex<Option<HashMap<Wanted, Made>>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let own = Arc::clone(known.get_or_insert_default().entry(Arc::clone(origin)).or_default());
+    let key = (Arc::clone(origin), workdir_is_users);
+    let own = Arc::clone(known.get_or_insert_default().entry(key).or_default());
     // Others need not wait for this one.
     drop(known);
     let image = own.get_or_init(|| {
         let image = match &**origin {
             Origin::Image(location) => image::beside(&location.folder, &location.name),
-            Origin::Build(build) => self::build(build, machine),
+            Origin::Build(build) => self::build(build, workdir_is_users, machine),
         };
         image.map(Arc::new)
     });
@@ -122,15 +125,22 @@ struct Site<'a> {
     shell: Vec<String>,
     /// The Dockerfile itself has a CMD.
     has_command: bool,
+    /// What WORKDIR makes is the user's.
+    workdir_is_users: bool,
 }
 
-fn build(build: &Build, machine: &Machine) -> Result<Image, String> {
+fn build(build: &Build, workdir_is_users: bool, machine: &Machine) -> Result<Image, String> {
     let file = &build.dockerfile;
     let mut image = spec::base(build)?;
     let words = |(line, what): &(usize, String)| format!("{}, line {line}: {what} is passed over", file.name);
     image.left_out.extend(file.ignored.iter().map(words));
+    // docker and podman give one to every image that they build, before its first instruction: moby, builder/dockerfile/evaluator.go
+    // setDefaultPath; imagebuilder, builder.go FromImage.
+    if !image.config.environment.iter().any(|(name, _)| name == "PATH") {
+        image.config.environment.insert(0, ("PATH".to_owned(), spec::PATH.to_owned()));
+    }
     let shell = SHELL.map(str::to_owned).into();
-    let mut site = Site { build, machine, image, arguments: Vec::new(), shell, has_command: false };
+    let mut site = Site { build, machine, image, arguments: Vec::new(), shell, has_command: false, workdir_is_users };
     for line in &file.lines {
         site.take(&line.what).map_err(|why| format!("{}, line {}: {why}", file.name, line.number))?;
     }
@@ -156,7 +166,10 @@ impl Site<'_> {
             }
             Instruction::Workdir(path) => {
                 let path = config::absolute(self.directory(), &self.expanded(path)?);
-                self.image.tree.make_directory(&path, (0, 0))?;
+                // podman makes it nobody's but root's where there is no such user.
+                let user = self.image.config.user.as_ref().filter(|_| self.workdir_is_users);
+                let owner = user.and_then(|user| spec::owner(&self.image, user).ok()).unwrap_or_default();
+                self.image.tree.make_directory(&path, owner)?;
                 self.image.config.working_dir = Some(path);
             }
             Instruction::Copy(copy) => self.copy(copy)?,

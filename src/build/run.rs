@@ -54,6 +54,8 @@ impl Site<'_> {
             self.image.left_out.push(format!("{} devices, sockets and FIFOs that a RUN has made", captured.special));
         }
         let mut after = Tree::of_files(captured.files)?;
+        // A layer of docker's or podman's has no mode and owner of the root directory.
+        after.keep_root(&before.tree);
         // What is mounted there is none of the image; neither is what the engine writes into every container.
         let engines = job.containers[0].root.by_engine.iter().map(|(path, ..)| path);
         for path in captured.covered.iter().chain(engines) {

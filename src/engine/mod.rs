@@ -13,7 +13,7 @@ pub use kind::Kind;
 pub(crate) use lab::limit_name;
 pub use lab::{Ended, Held, Opened, Unopened};
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{borrow::Cow, path::Path, sync::Arc, time::Duration};
 
 use caplab_init::wire::{Captured, Disk, FixtureEntry, Probe, SharedMemory, Start};
 use oci_spec::runtime::{Process, Spec};
@@ -125,6 +125,30 @@ pub struct ContainerJob {
     pub init: bool,
 }
 
+impl ContainerJob {
+    /// Where a mount is that was asked for at a target: where none is there by that name, the image's links on its way have been followed.
+    #[must_use]
+    pub fn place<'a>(&self, target: &'a str, facts: &ProcessFacts) -> Cow<'a, str> {
+        match &self.root.image {
+            Some(image) if !facts.mounts.iter().any(|mount| mount.target == target) => {
+                image.tree.followed(target).into()
+            }
+            _ => target.into(),
+        }
+    }
+
+    /// The Spec with its mounts where they are.
+    #[must_use]
+    pub fn placed(&self, facts: &ProcessFacts) -> Spec {
+        let mut spec = self.spec.clone();
+        for mount in spec.mounts_mut().iter_mut().flatten() {
+            let place = self.place(&mount.destination().to_string_lossy(), facts).into_owned();
+            mount.set_destination(place.into());
+        }
+        spec
+    }
+}
+
 /// The content of a root file system.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RootTree {
@@ -207,7 +231,7 @@ impl Observation {
         let containers = job.containers.iter().zip(&self.containers);
         containers
             .filter_map(|(asked, state)| match state {
-                ContainerState::Running(facts) => Some((asked, deviations(&asked.spec, facts))),
+                ContainerState::Running(facts) => Some((asked, deviations(&asked.placed(facts), facts))),
                 ContainerState::Refused(_) => None,
             })
             .flat_map(|(asked, points)| {

@@ -86,12 +86,18 @@ impl Folder {
         rustix::fs::statat(&self.0, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
-    /// Lays everything that is in it, links as links, below a directory of an image. It is root's, as docker's COPY makes it: a checkout
+    /// Lays everything that is in it and kept, by its path in it, links as links, below a directory of an image. It is root's, as docker's COPY makes it: a checkout
     /// belongs to whoever made it.
     ///
     /// # Errors
     /// What cannot be read, or is too large.
-    pub fn lay(&self, image: &mut Image, laid: &Laid<'_>, room: &mut u64) -> Result<(), String> {
+    pub fn lay(
+        &self,
+        image: &mut Image,
+        laid: &Laid<'_>,
+        room: &mut u64,
+        kept: &dyn Fn(&str) -> bool,
+    ) -> Result<(), String> {
         let mut waiting = vec![String::new()];
         while let Some(below) = waiting.pop() {
             let here = if below.is_empty() { "." } else { &below };
@@ -114,7 +120,13 @@ impl Folder {
                 let place = format!("{}/{path}", laid.at);
                 let status = rustix::fs::statat(&folder.0, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
                 let status = status.map_err(|errno| format!("{path}: {errno}"))?;
-                let kind = match FileType::from_raw_mode(status.st_mode) {
+                let found = FileType::from_raw_mode(status.st_mode);
+                if !kept(&path) {
+                    // Something in it may be.
+                    waiting.extend((found == FileType::Directory).then_some(path));
+                    continue;
+                }
+                let kind = match found {
                     FileType::Directory => {
                         waiting.push(path.clone());
                         Kind::Dir
@@ -143,6 +155,9 @@ impl Folder {
                 let own = status.st_mode & 0o7777;
                 let mode = laid.mode.filter(|_| !matches!(kind, Kind::Symlink(_))).unwrap_or(own);
                 let body = Body { kind, mode, uid: laid.owner.0, gid: laid.owner.1, capability: None };
+                // Where the folder around it is not kept itself.
+                let above = place.rsplit_once('/').map_or("", |(above, _)| above);
+                image.tree.make_directory(above, laid.owner).map_err(|why| format!("{path}: {why}"))?;
                 image.tree.put(&place, body).map_err(|why| format!("{path}: {why}"))?;
                 if image.tree.len() > MAX_FILES {
                     return Err(format!("more than {MAX_FILES} files"));

@@ -14,7 +14,8 @@ pub fn open(beside: &Folder, name: &str) -> Result<Image, String> {
         Found::Folder(folder) if folder.has("oci-layout") => layout::image(&folder),
         Found::Folder(folder) => {
             let mut image = Image::default();
-            folder.lay(&mut image, &Laid { at: "", owner: (0, 0), mode: None }, &mut MAX_UNPACKED.clone())?;
+            folder
+                .lay(&mut image, &Laid { at: "", owner: (0, 0), mode: None }, &mut MAX_UNPACKED.clone(), &|_| true)?;
             image.finished(Config::default())
         }
     }

@@ -251,10 +251,27 @@ impl Tree {
         self.directory(path, Some(owner))?.ok_or_else(|| "there is no such directory".to_owned())
     }
 
+    /// Where a path leads once links have been followed, as far as it is there.
+    #[must_use]
+    pub fn followed(&self, path: &str) -> String {
+        match self.walk("", steps(path).collect()) {
+            Ok((at, missing)) => {
+                let missing = missing.iter().rev().map(|part| format!("/{part}")).collect::<String>();
+                if at.is_empty() { missing } else { format!("/{at}{missing}") }
+            }
+            Err(_) => path.to_owned(),
+        }
+    }
+
     /// Whether a path leads to a directory, links followed.
     #[must_use]
     pub fn is_directory(&self, path: &str) -> bool {
         self.walk("", steps(path).collect()).is_ok_and(|(_, missing)| missing.is_empty())
+    }
+
+    /// Whose the root directory is, and its mode, become again what they are in another tree.
+    pub fn keep_root(&mut self, from: &Self) {
+        self.root = Arc::clone(&from.root);
     }
 
     /// What lies at a path and below becomes again what it is in another tree, where it may be missing.

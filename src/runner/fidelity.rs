@@ -47,7 +47,7 @@ struct Seen<'a> {
 
 const DRIVEN: &[Kind] = &[Kind::Crun, Kind::Runc, Kind::Podman, Kind::Docker];
 
-const KNOWN: [Difference; 25] = [
+const KNOWN: [Difference; 27] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -302,6 +302,25 @@ const KNOWN: [Difference; 25] = [
         reason: "it does not find the name of a group in `group_add` behind the number or the name of the same one",
         remedy: Remedy::Skip(|case| case.containers.iter().any(spec::repeats_a_group)),
     },
+    Difference {
+        name: "workdir-owner",
+        engines: &[Kind::Podman],
+        reason: "podman build gives the USER of the lines before what a WORKDIR makes, docker build gives it root",
+        remedy: Remedy::Skip(|case| {
+            let builds = case.containers.iter().filter(|one| !spec::workdir_is_users(one.preset));
+            builds.filter_map(|one| one.image.as_ref()?.build()).any(has_workdir_of_user)
+        }),
+    },
+    Difference {
+        name: "copy-chmod",
+        engines: &[Kind::Docker],
+        reason: "docker's classic builder refuses `COPY --chmod`, which podman's and BuildKit take",
+        remedy: Remedy::Skip(|case| {
+            let builds = case.containers.iter().filter_map(|one| one.image.as_ref()?.build());
+            let mut lines = builds.flat_map(|build| &build.dockerfile.lines);
+            lines.any(|line| matches!(&line.what, Instruction::Copy(copy) if copy.mode.is_some()))
+        }),
+    },
 ];
 
 /// Whether an image that is built, once it has been, lacks the directory that the container is to begin in, and nothing is mounted there.
@@ -321,6 +340,17 @@ fn has_other_shell(build: &Build) -> bool {
         matches!(line, Instruction::Cmd(Command::Shell(_)) | Instruction::Entrypoint(Command::Shell(_)))
     };
     behind.into_iter().any(is_line)
+}
+
+/// Whether a Dockerfile has a WORKDIR behind a USER who is not root.
+fn has_workdir_of_user(build: &Build) -> bool {
+    let mut is_root = true;
+    build.dockerfile.lines.iter().any(|line| {
+        if let Instruction::User(user) = &line.what {
+            is_root = ["root", "0", "root:root", "0:0"].contains(&user.as_str());
+        }
+        !is_root && matches!(line.what, Instruction::Workdir(_))
+    })
 }
 
 /// Bytes of the longest file of crun's, a seccomp filter: `BPF_MAXINSNS` instructions of a `struct sock_filter` (linux/filter.h).

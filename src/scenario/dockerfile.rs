@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use pieces::Piece;
 pub use words::expand;
-use words::{is_name, words};
+use words::{is_name, word, words};
 
 use crate::text::nearest;
 
@@ -317,10 +317,8 @@ fn instruction(number: usize, keyword: &str, rest: &str) -> Result<Instruction, 
             Command::Exec(words) if !words.is_empty() => Instruction::Shell(words),
             _ => return Err(wrong(number, "SHELL is a list", "`SHELL [\"/bin/bash\", \"-c\"]`")),
         },
-        "USER" => Instruction::User(rest.to_owned()),
-        WORKDIR => Instruction::Workdir(
-            words(rest).map(|words| words.join(" ")).map_err(|why| wrong(number, why, "quotes in pairs"))?,
-        ),
+        "USER" => Instruction::User(word(rest).map_err(|why| wrong(number, why, "quotes in pairs"))?),
+        WORKDIR => Instruction::Workdir(word(rest).map_err(|why| wrong(number, why, "quotes in pairs"))?),
         "ENV" => Instruction::Env(env(number, rest)?),
         _ => Instruction::Copy(copy(number, keyword, rest)?),
     })
@@ -350,7 +348,8 @@ fn env(number: usize, rest: &str) -> Result<Vec<(String, String)>, Wrong> {
         if !is_name(name) {
             return Err(wrong(number, format!("`{name}` is no name of a variable"), help));
         }
-        return Ok(vec![(name.to_owned(), value.trim().to_owned())]);
+        let value = word(value.trim()).map_err(|why| wrong(number, why, help))?;
+        return Ok(vec![(name.to_owned(), value)]);
     }
     let pairs = words(rest).map_err(|why| wrong(number, why, help))?;
     let pair = |word: String| match word.split_once('=') {

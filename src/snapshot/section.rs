@@ -28,7 +28,12 @@ pub fn section(case: &Case, job: &Job, result: &CaseResult, machine: &Machine) -
         line(&mut out, 1, format_args!("{name}:"));
         match state {
             ContainerState::Running(facts) => {
-                effective(&mut out, container, &asked.spec, facts, machine);
+                let mut container = container.clone();
+                let volumes = container.volumes.iter_mut().map(|one| &mut one.target);
+                for target in volumes.chain(container.tmpfs.iter_mut().map(|one| &mut one.target)) {
+                    *target = asked.place(target, facts).into_owned();
+                }
+                effective(&mut out, &container, &asked.placed(facts), facts, machine);
                 sysctls(&mut out, &sysctl::of_container(case, index), &asked.spec, machine);
             }
             ContainerState::Refused(outcome) => line(&mut out, 2, format_args!("{}", short(outcome))),

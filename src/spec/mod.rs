@@ -30,6 +30,7 @@ use crate::{
 };
 use accounts::{Accounts, Identity};
 use preset::Facts;
+pub(crate) use process::PATH;
 use process::{Common, Role};
 
 /// A case that is valid and still cannot be asked for: it names something that the container or the fixture host does
@@ -259,6 +260,12 @@ impl Resolved<'_> {
 #[must_use]
 pub fn docker_capabilities() -> CapSet {
     preset::facts(Preset::Docker).capabilities.unwrap_or_default()
+}
+
+/// Whether what a WORKDIR makes is the USER's before it, in an image for containers of this preset.
+#[must_use]
+pub fn workdir_is_users(preset: Preset) -> bool {
+    preset::facts(preset).workdir_is_users
 }
 
 /// The paths that docker masks, and those that it makes read-only: what a container without them can be given.

@@ -45,7 +45,7 @@ pub(super) enum Role<'a> {
 }
 
 /// PATH of docker and podman, and of Debian's root.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The process.
 pub(super) fn process(common: &Common<'_>, role: Role<'_>, args: Vec<String>) -> Result<Process, Unresolvable> {

@@ -134,8 +134,7 @@ pub(crate) fn says_the_same(config: &Config, said: &Value, of: &str) {
         said[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
     };
     let text = |key: &str| said[key].as_str().unwrap_or_default().to_owned();
-    // The PATH is the engine's own: caplab's containers have the same without being told.
-    let mut env: Vec<String> = list("Env").into_iter().filter(|entry| !entry.starts_with("PATH=")).collect();
+    let mut env = list("Env");
     let mut own: Vec<String> = config.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     env.sort();
     own.sort();

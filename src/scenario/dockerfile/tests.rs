@@ -50,13 +50,16 @@ fn words_and_variables() {
         ("$A-${A}", "2-2"),
         ("${B:-x}${EMPTY:-y}${A:-z}", "xy2"),
         ("${A:+set}${B:+set}", "set"),
+        ("${B:-$A}.${B:-${C:-d}}.${A:+${A}${B:-e}}.", "2.d.2e."),
+        ("${B:-a:-b}", "a:-b"),
         ("\\$A", "$A"),
         ("a\\b", "a\\b"),
         ("$NONE.", "."),
     ] {
         assert_eq!(expand(text, &known).as_deref(), Ok(expected), "{text}");
     }
-    for text in ["${A", "$", "${A?}", "$1"] {
+    let deep = "${B:-".repeat(100_000) + &"}".repeat(100_000);
+    for text in ["${A", "$", "${A?}", "$1", "${B:-${C}", "${B:}", &deep] {
         assert!(expand(text, &known).is_err(), "{text}");
     }
 }

@@ -1,5 +1,8 @@
 //! The words of a line and the variables in them.
 
+/// A person writes two.
+const MAX_DEPTH: usize = 16;
+
 /// Whether a variable may be called so.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty()
@@ -9,13 +12,22 @@ pub(super) fn is_name(text: &str) -> bool {
 
 /// Words as the Dockerfile's own lexer takes them: quotes and backslashes, nothing else. A `$` in single quotes stays one.
 pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
+    lexed(text, true)
+}
+
+/// The same of a text that is one word, whatever spaces it has.
+pub(super) fn word(text: &str) -> Result<String, String> {
+    lexed(text, false).map(|words| words.concat())
+}
+
+fn lexed(text: &str, apart: bool) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
         match (quote, letter) {
-            (None, letter) if letter.is_whitespace() => found.extend(word.take()),
+            (None, letter) if apart && letter.is_whitespace() => found.extend(word.take()),
             (None, '"' | '\'') => {
                 quote = Some(letter);
                 word.get_or_insert_default();
@@ -42,11 +54,35 @@ pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
+/// Where a brace is closed that was opened before this text.
+fn closing(text: &str) -> Option<usize> {
+    let (mut open, mut before) = (1, ' ');
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' if before == '$' => open += 1,
+            '}' if before != '\\' => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            return Some(at);
+        }
+        before = letter;
+    }
+    None
+}
+
 /// Puts in the values of variables; one that is not set is empty, as docker has it.
 ///
 /// # Errors
 /// Where the text is none that has a meaning.
 pub fn expand(text: &str, variables: &[(String, String)]) -> Result<String, String> {
+    expand_in(text, variables, 0)
+}
+
+fn expand_in(text: &str, variables: &[(String, String)], depth: usize) -> Result<String, String> {
+    if depth > MAX_DEPTH {
+        return Err(format!("`{text}`: variables in more than {MAX_DEPTH} braces"));
+    }
     let value = |name: &str| variables.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
     let mut done = String::new();
     let mut rest = text;
@@ -60,23 +96,26 @@ pub fn expand(text: &str, variables: &[(String, String)]) -> Result<String, Stri
         }
         rest = &rest[at + 1..];
         if let Some(inside) = rest.strip_prefix('{') {
-            let end = inside.find('}').ok_or_else(|| format!("`{text}`: a brace that is not closed"))?;
+            let end = closing(inside).ok_or_else(|| format!("`{text}`: a brace that is not closed"))?;
             let (inside, after) = (&inside[..end], &inside[end + 1..]);
-            let (name, default, instead) = match (inside.split_once(":-"), inside.split_once(":+")) {
-                (Some((name, default)), _) => (name, Some(default), None),
-                (None, Some((name, instead))) => (name, None, Some(instead)),
-                (None, None) => (inside, None, None),
-            };
+            let (name, default, instead) =
+                match inside.split_once(':').map(|(name, word)| (name, word.split_at_checked(1))) {
+                    Some((name, Some(("-", default)))) => (name, Some(default), None),
+                    Some((name, Some(("+", instead)))) => (name, None, Some(instead)),
+                    _ => (inside, None, None),
+                };
             if !is_name(name) {
                 return Err(format!("`${{{inside}}}` is not understood"));
             }
             let set = value(name).filter(|value| !value.is_empty());
-            done.push_str(match (set, default, instead) {
-                (Some(_), _, Some(instead)) => instead,
-                (Some(value), ..) => value,
-                (None, Some(default), _) => default,
-                (None, ..) => "",
-            });
+            match (set, default, instead) {
+                // It has variables of its own.
+                (Some(_), _, Some(word)) | (None, Some(word), _) => {
+                    done.push_str(&expand_in(word, variables, depth + 1)?)
+                }
+                (Some(value), ..) => done.push_str(value),
+                (None, ..) => {}
+            }
             rest = after;
         } else {
             let end =

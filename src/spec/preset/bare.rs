@@ -21,6 +21,7 @@ pub(super) const BARE: Facts = Facts {
     users: UserCapabilities::BoundingOnly,
     groups: Groups::None,
     names_unknown_user: false,
+    workdir_is_users: false,
     mounts: MOUNTS,
     tmpfs: &["noexec", "nosuid", "nodev"],
     read_only_tmpfs: &[],

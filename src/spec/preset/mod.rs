@@ -24,6 +24,8 @@ pub(crate) struct Facts {
     pub(crate) groups: Groups,
     /// A user without an entry in /etc/passwd is given one.
     pub(crate) names_unknown_user: bool,
+    /// What a WORKDIR of a Dockerfile makes belongs to the USER before it.
+    pub(crate) workdir_is_users: bool,
     /// File systems, in the order they are mounted.
     pub(crate) mounts: &'static [MountFact],
     /// Options that a `tmpfs` of the author's has beside his own, `tmpcopyup` among them where the runtime copies what it covers.
