@@ -25,7 +25,7 @@ use crate::{
     image::{self, Image, Tree},
     scenario::{
         image::{Base, Build},
-        model::{Action, Case, Container, FromImage, Host, Owner, Preset, Rootfs, Step, User},
+        model::{Action, Case, Container, FromImage, Host, IdOrName, Owner, Preset, Rootfs, Step, User},
     },
 };
 use accounts::{Accounts, Identity};
@@ -333,6 +333,14 @@ pub fn programs() -> Vec<String> {
 pub fn owner(image: &Image, user: &User) -> Result<(u32, u32), Unresolvable> {
     let found = Accounts::of_image(image).resolve(Some(user))?;
     Ok((found.uid, if user.group.is_some() { found.gid } else { found.uid }))
+}
+
+/// Whether a user of an image is asked for by another name than the first that his number has.
+#[must_use]
+pub fn is_further_name(image: &Image, user: &User) -> bool {
+    let accounts = Accounts::of_image(image);
+    let found = accounts.resolve(Some(user));
+    matches!(user.user, IdOrName::Name(_)) && found.is_ok_and(|found| accounts.home(found.uid) != found.home)
 }
 
 /// The image that a container is made of.

@@ -110,7 +110,8 @@ fn groups(common: &Common<'_>, role: Role<'_>) -> Result<Vec<u32>, Unresolvable>
 }
 
 fn environment(common: &Common<'_>, who: &Identity) -> Vec<String> {
-    let own = [("PATH", PATH), ("HOSTNAME", common.hostname), ("HOME", &who.home)];
+    let home = if common.facts.home_of_name { &who.home } else { common.accounts.home(who.uid) };
+    let own = [("PATH", PATH), ("HOSTNAME", common.hostname), ("HOME", home)];
     let mut variables: Vec<(&str, &str)> = own.into_iter().chain(common.facts.environment.iter().copied()).collect();
     for (name, value) in &common.container.environment {
         match variables.iter_mut().find(|(known, _)| known == name) {
