@@ -47,7 +47,7 @@ struct Seen<'a> {
 
 const DRIVEN: &[Kind] = &[Kind::Crun, Kind::Runc, Kind::Podman, Kind::Docker];
 
-const KNOWN: [Difference; 27] = [
+const KNOWN: [Difference; 28] = [
     Difference {
         name: "exec-nofile",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
@@ -312,6 +312,16 @@ const KNOWN: [Difference; 27] = [
         }),
     },
     Difference {
+        name: "further-name",
+        engines: &[Kind::Podman],
+        reason: "podman looks a user's home up by his name, docker by his number, and who is 0 by another name than root has `cap_add` ambient",
+        remedy: Remedy::Skip(|case| {
+            let own = case.containers.iter().map(|one| (one, one.user.as_ref()));
+            let others = case.steps.iter().map(|step| (&case.containers[step.within], step.as_user.as_ref()));
+            own.chain(others).any(|(container, user)| is_told_by_name(container, user))
+        }),
+    },
+    Difference {
         name: "copy-chmod",
         engines: &[Kind::Docker],
         reason: "docker's classic builder refuses `COPY --chmod`, which podman's and BuildKit take",
@@ -340,6 +350,16 @@ fn has_other_shell(build: &Build) -> bool {
         matches!(line, Instruction::Cmd(Command::Shell(_)) | Instruction::Entrypoint(Command::Shell(_)))
     };
     behind.into_iter().any(is_line)
+}
+
+/// Whether podman makes something else of a user of an image, once it has been made, because it goes by the name.
+fn is_told_by_name(container: &Container, user: Option<&User>) -> bool {
+    let image = container.image.as_ref().and_then(|image| image.made.as_ref());
+    let (Some(image), Some(user)) = (image, user) else { return false };
+    let adds = container.cap_add.all || !container.cap_add.named.is_empty();
+    let is_root = spec::owner(image, user).is_ok_and(|(uid, _)| uid == 0);
+    let has_ambient = matches!(&user.user, IdOrName::Name(name) if name != "root") && is_root && adds;
+    has_ambient || container.preset != Preset::Podman && spec::is_further_name(image, user)
 }
 
 /// Whether a Dockerfile has a WORKDIR behind a USER who is not root.

@@ -144,6 +144,11 @@ impl Accounts {
         Ok(Identity { asked: Some(user.clone()), uid, gid, home, memberships })
     }
 
+    /// The home of a number: its first account's, whatever name the user was asked for by (runc, libcontainer/init_linux.go setupUser).
+    pub(super) fn home(&self, uid: u32) -> &str {
+        self.users.iter().find(|account| account.uid == uid).map_or("/", |account| &account.home)
+    }
+
     /// Looks a group up.
     pub(super) fn group(&self, group: &IdOrName) -> Result<u32, Unresolvable> {
         match group {

@@ -351,6 +351,14 @@ pub fn repeats_a_group(container: &Container) -> bool {
     names.any(|(at, _)| gids[..at].contains(&gids[at]))
 }
 
+/// Whether a user of an image is asked for by another name than the first that his number has.
+#[must_use]
+pub fn is_further_name(image: &Image, user: &User) -> bool {
+    let accounts = Accounts::of_image(image);
+    let found = accounts.resolve(Some(user));
+    matches!(user.user, IdOrName::Name(_)) && found.is_ok_and(|found| accounts.home(found.uid) != found.home)
+}
+
 /// The image that a container is made of.
 fn made(container: &Container) -> Result<Option<&Image>, Unresolvable> {
     match &container.image {

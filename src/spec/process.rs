@@ -112,7 +112,8 @@ fn groups(common: &Common<'_>, role: Role<'_>) -> Result<Vec<u32>, Unresolvable>
 }
 
 fn environment(common: &Common<'_>, who: &Identity) -> Vec<String> {
-    let own = [("PATH", PATH), ("HOSTNAME", common.hostname), ("HOME", &who.home)];
+    let home = if common.facts.home_of_name { &who.home } else { common.accounts.home(who.uid) };
+    let own = [("PATH", PATH), ("HOSTNAME", common.hostname), ("HOME", home)];
     // podman names the container in it where the name is the container's own or the machine's (libpod, container_internal_common.go).
     let shared =
         common.container.preset == Preset::Podman && matches!(common.container.sharing.uts, Owner::Container(_));

@@ -21,6 +21,7 @@ pub(super) const BARE: Facts = Facts {
     users: UserCapabilities::BoundingOnly,
     groups: Groups::None,
     names_unknown_user: false,
+    home_of_name: false,
     workdir_is_users: false,
     mounts: MOUNTS,
     tmpfs: &["noexec", "nosuid", "nodev"],

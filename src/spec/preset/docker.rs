@@ -72,6 +72,7 @@ pub(super) const DOCKER: Facts = Facts {
     users: UserCapabilities::BoundingOnly,
     groups: Groups::PrimaryAndMemberships,
     names_unknown_user: false,
+    home_of_name: false,
     workdir_is_users: false,
     mounts: MOUNTS,
     // moby, volume/mounts/linux_parser.go.

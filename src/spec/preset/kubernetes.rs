@@ -67,6 +67,7 @@ pub(super) const KUBERNETES: Facts = Facts {
     // Measured; since 1.6.18 (CVE-2023-25173, oci/spec_opts.go ensureAdditionalGids).
     groups: Groups::PrimaryAndMemberships,
     names_unknown_user: false,
+    home_of_name: false,
     workdir_is_users: false,
     mounts: MOUNTS,
     // An emptyDir of medium Memory is the kubelet's, and is not sourced here: what the author writes is what is mounted.

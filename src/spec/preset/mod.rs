@@ -24,6 +24,8 @@ pub(crate) struct Facts {
     pub(crate) groups: Groups,
     /// A user without an entry in /etc/passwd is given one.
     pub(crate) names_unknown_user: bool,
+    /// HOME is that of the name that was asked for; else it is that of the first account of the user's number.
+    pub(crate) home_of_name: bool,
     /// What a WORKDIR of a Dockerfile makes belongs to the USER before it.
     pub(crate) workdir_is_users: bool,
     /// File systems, in the order they are mounted.

@@ -61,6 +61,7 @@ pub(super) const PODMAN: Facts = Facts {
     users: UserCapabilities::AddedAmbient,
     groups: Groups::PrimaryOfNamedUser,
     names_unknown_user: true,
+    home_of_name: true,
     workdir_is_users: true,
     mounts: MOUNTS,
     // libpod, pkg/util/mountOpts.go ProcessOptions; measured. What the image has there is copied (`tmpcopyup`).
