@@ -1,22 +1,27 @@
 //! What an engine is known to do otherwise, each a row of docs/fidelity.md under the same name. Nothing else may differ.
 
+mod build;
+mod tmpfs;
+
 use std::path::Path;
 
 use caplab_init::wire::{IdMap, OpenMode, Probe};
 
 use crate::{
     engine::{ContainerJob, ContainerState, Facts, Job, Kind, Observation, StepJobKind},
-    image,
     observe::{Namespace, ProcessFacts},
     result::Skip,
     scenario::{
-        image::{Build, Command, FromImage, Instruction},
+        image::{FromImage, Instruction},
         model::{
             Action, Case, Container, IdOrName, Owner, Preset, Propagation, Step, Ulimit, User, Volume, VolumeSource,
         },
     },
     spec,
 };
+
+use build::{has_other_shell, has_workdir_of_user, is_told_by_name, lacks_its_working_directory};
+use tmpfs::{copied_open, opened, sees_mode};
 
 /// A difference that is known.
 struct Difference {
@@ -333,46 +338,6 @@ const KNOWN: [Difference; 28] = [
     },
 ];
 
-/// Whether an image that is built, once it has been, lacks the directory that the container is to begin in, and nothing is mounted there.
-fn lacks_its_working_directory(container: &Container) -> bool {
-    let built = container.image.as_ref().filter(|image| image.build().is_some()).and_then(|image| image.made.as_ref());
-    let (Some(image), Some(dir)) = (built, container.working_dir.as_deref()) else { return false };
-    let targets = container.volumes.iter().map(|one| &one.target).chain(container.tmpfs.iter().map(|one| &one.target));
-    let is_mounted = targets.into_iter().any(|target| Path::new(dir).starts_with(target));
-    dir != "/" && !is_mounted && image.tree.get(dir.trim_start_matches('/')).is_none()
-}
-
-/// Whether a Dockerfile has a SHELL and behind it a command for it.
-fn has_other_shell(build: &Build) -> bool {
-    let lines = build.dockerfile.lines.iter().map(|line| &line.what);
-    let behind = lines.skip_while(|line| !matches!(line, Instruction::Shell(_)));
-    let is_line = |line: &Instruction| {
-        matches!(line, Instruction::Cmd(Command::Shell(_)) | Instruction::Entrypoint(Command::Shell(_)))
-    };
-    behind.into_iter().any(is_line)
-}
-
-/// Whether podman makes something else of a user of an image, once it has been made, because it goes by the name.
-fn is_told_by_name(container: &Container, user: Option<&User>) -> bool {
-    let image = container.image.as_ref().and_then(|image| image.made.as_ref());
-    let (Some(image), Some(user)) = (image, user) else { return false };
-    let adds = container.cap_add.all || !container.cap_add.named.is_empty();
-    let is_root = spec::owner(image, user).is_ok_and(|(uid, _)| uid == 0);
-    let has_ambient = matches!(&user.user, IdOrName::Name(name) if name != "root") && is_root && adds;
-    has_ambient || container.preset != Preset::Podman && spec::is_further_name(image, user)
-}
-
-/// Whether a Dockerfile has a WORKDIR behind a USER who is not root.
-fn has_workdir_of_user(build: &Build) -> bool {
-    let mut is_root = true;
-    build.dockerfile.lines.iter().any(|line| {
-        if let Instruction::User(user) = &line.what {
-            is_root = ["root", "0", "root:root", "0:0"].contains(&user.as_str());
-        }
-        !is_root && matches!(line.what, Instruction::Workdir(_))
-    })
-}
-
 /// Bytes of the longest file of crun's, a seccomp filter: `BPF_MAXINSNS` instructions of a `struct sock_filter` (linux/filter.h).
 const LONGEST_FILTER: u64 = 4096 * 8;
 
@@ -404,46 +369,6 @@ const PROCESSES: u64 = 16;
 /// Files that a step may change are shorter.
 const LONG_FILE: u64 = 1 << 20;
 
-/// The umask that runc is started with, here and by podman.
-const UMASK: u32 = 0o022;
-
-/// Where podman lays a tmpfs into a read-only root.
-fn kept_writable(container: &Container) -> &'static [&'static str] {
-    match (container.preset, container.read_only) {
-        (Preset::Podman, true) => &["/run", "/tmp", "/var/tmp"],
-        _ => &[],
-    }
-}
-
-/// The places at which a container has a tmpfs with what it covers in it: podman's.
-fn copying(container: &Container) -> impl Iterator<Item = &str> {
-    let asked = container.tmpfs.iter().map(|one| one.target.as_str()).filter(|_| container.preset == Preset::Podman);
-    asked.chain(kept_writable(container).iter().copied())
-}
-
-/// Directories that are copied there and whose mode mkdir(2) does not give: of caplab's own roots everybody's, of an image, once it has been
-/// made, those that it has.
-fn copied_open(container: &Container) -> Vec<String> {
-    let is_open = |body: &image::Body| body.kind == image::Kind::Dir && body.mode & (UMASK | 0o6000) != 0;
-    let found: Vec<String> = match &container.image {
-        None => ["/tmp", "/var/tmp"].map(str::to_owned).into(),
-        Some(image) => {
-            let all = image.made.iter().flat_map(|image| image.tree.iter());
-            all.filter(|(_, body)| is_open(body)).map(|(path, _)| format!("/{path}")).collect()
-        }
-    };
-    let is_copied = |path: &String| copying(container).any(|place| path != place && Path::new(path).starts_with(place));
-    found.into_iter().filter(is_copied).collect()
-}
-
-/// The places at which a container has a tmpfs whose mode nobody says, and covers a directory that may not be everybody's: of caplab's own
-/// roots /tmp and /var/tmp are.
-fn opened(container: &Container) -> Vec<&str> {
-    let asked = container.tmpfs.iter().filter(|one| !one.options.iter().any(|word| word.starts_with("mode=")));
-    let all = asked.map(|one| one.target.as_str()).chain(kept_writable(container).iter().copied());
-    all.filter(|place| container.image.is_some() || !["/tmp", "/var/tmp"].contains(place)).collect()
-}
-
 /// Whether a probe opens a file for writing that is there, or changes whose it is or for whom.
 fn changes_a_file(step: &Step) -> bool {
     let Action::Probe { probe, .. } = &step.action else { return false };
@@ -462,24 +387,6 @@ fn looks_at(step: &Step, place: &str) -> bool {
             probe: Probe::Open { path, .. } | Probe::Chown { path, .. } | Probe::Chmod { path, .. },
             ..
         } => path == place,
-        _ => false,
-    }
-}
-
-/// Whether a step would see how open a place is: a command that looks at its mode, or what another user than root, whose it is, makes
-/// there.
-fn sees_mode(step: &Step, container: &Container, place: &str) -> bool {
-    let root = User::is_root(step.as_user.as_ref().or(container.user.as_ref()));
-    // Who it is an image may say.
-    let root = root && (container.image.is_none() || step.as_user.is_some() || container.user.is_some());
-    match &step.action {
-        Action::Run { argv, .. } => {
-            let looks = ["stat ", "ls -"];
-            let makes = ["> ", ">/", "touch ", "mkdir ", "cp ", "mv ", "ln ", "tee "];
-            let has = |word: &str, of: &[&str]| of.iter().any(|one| word.contains(one));
-            argv.iter().any(|word| word.contains(place) && (has(word, &looks) || !root && has(word, &makes)))
-        }
-        Action::Probe { probe: Probe::Open { path, .. }, .. } => !root && Path::new(path).starts_with(place),
         _ => false,
     }
 }

@@ -67,9 +67,8 @@ pub(super) fn tree(container: &Container, accounts: &Accounts, hostname: &str) -
     if let Some(dir) = container.working_dir.as_ref().filter(|dir| !DIRS.iter().any(|(known, _)| known == dir)) {
         // docker makes a working directory that is missing (moby, container.SetupWorkingDirectory). Where a file is in its way the kernel
         // says so.
-        let is_file = |file: &&str| Path::new(dir).starts_with(file);
-        if dir != "/" && !["/etc/passwd", "/etc/group", "/etc/hostname", "/etc/hosts"].iter().any(|file| is_file(&file))
-        {
+        let files = ["/etc/passwd", "/etc/group", "/etc/hostname", "/etc/hosts"];
+        if dir != "/" && !files.iter().any(|file| Path::new(dir).starts_with(file)) {
             dirs.push((dir.clone(), 0o755));
         }
     }
