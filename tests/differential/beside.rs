@@ -19,6 +19,14 @@ const FILES: [(&str, u32, &str); 4] = [
 /// Directories whose modes are not a toolbox's; there is no /dev, /proc, /sys and /mnt.
 const DIRS: [(&str, u32); 4] = [("tmp", 0o1777), ("run", 0o750), ("var/tmp", 0o700), ("srv/app", 0o755)];
 
+/// Calls that a profile refuses alone, with an errno.
+pub(super) const WITHOUT: [&str; 6] = ["chown", "fchmodat", "kill", "mkdirat", "ptrace", "socket"];
+
+/// The profile that refuses one.
+pub(super) fn without(call: &str) -> String {
+    format!("without-{call}.json")
+}
+
 /// A folder with all of it.
 pub(super) fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -27,6 +35,12 @@ pub(super) fn folder() -> TempDir {
         if file.path().extension().is_some_and(|extension| extension == "json") {
             fs::copy(file.path(), folder.path().join(file.file_name())).expect("copied");
         }
+    }
+    for call in WITHOUT {
+        let profile = format!(
+            r#"{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{{"names": ["{call}"], "action": "SCMP_ACT_ERRNO"}}]}}"#
+        );
+        fs::write(folder.path().join(without(call)), profile).expect("written");
     }
     fs::write(folder.path().join("own"), "somebody's\n").expect("written");
     let tree = folder.path().join("tree");

@@ -226,11 +226,14 @@ const CAPABILITIES: [&str; 16] = [
 /// Capabilities that are added and others that are dropped.
 fn capabilities() -> impl Strategy<Value = (Option<String>, Option<String>)> {
     let each = sample::subsequence(&CAPABILITIES[..], 0..4);
-    (each.clone(), each, prop::bool::weighted(0.2)).prop_map(|(added, dropped, all)| {
-        let dropped: Vec<_> = dropped.into_iter().filter(|one| !added.contains(one)).collect();
-        let list = |names: Vec<&str>| (!names.is_empty()).then(|| format!("[{}]", names.join(", ")));
-        (list(added), if all { Some("[ALL]".to_owned()) } else { list(dropped) })
-    })
+    (each.clone(), each, prop::bool::weighted(0.05), prop::bool::weighted(0.2)).prop_map(
+        |(added, dropped, every, all)| {
+            let dropped: Vec<_> = dropped.into_iter().filter(|one| !added.contains(one)).collect();
+            let list = |names: Vec<&str>| (!names.is_empty()).then(|| format!("[{}]", names.join(", ")));
+            let of = |whole: bool, names| if whole { Some("[ALL]".to_owned()) } else { list(names) };
+            (of(every, added), of(all, dropped))
+        },
+    )
 }
 
 /// A key that is there once in `of` times.
@@ -244,14 +247,16 @@ fn key(
 
 /// Options of `security_opt`: at most one of seccomp, profiles of docker's format among them (scenarios/seccomp).
 fn security() -> BoxedStrategy<String> {
-    let profiles = ["unconfined", "no-keys.json", "by-capability.json", "no-user-namespace.json"];
+    let known = ["unconfined", "no-keys.json", "by-capability.json", "no-user-namespace.json"];
+    let without = super::beside::WITHOUT.map(super::beside::without);
+    let profiles: Vec<String> = known.map(str::to_owned).into_iter().chain(without).collect();
     let others = [
         "no-new-privileges",
         "systempaths=unconfined",
         "\"mask=/proc/version:/proc/uptime\"",
         "\"unmask=/proc/kcore:/proc/keys\"",
     ];
-    let parts = (option::of(sample::select(profiles.to_vec())), sample::subsequence(others.to_vec(), 0..=3));
+    let parts = (option::of(sample::select(profiles)), sample::subsequence(others.to_vec(), 0..=3));
     parts
         .prop_map(|(profile, others)| {
             let profile = profile.map(|profile| format!("seccomp={profile}"));
@@ -269,9 +274,12 @@ fn beside(engine: Kind) -> impl Strategy<Value = Keys> {
         _ => &["pid", "ipc", "network_mode", "uts"],
     };
     let user = option::weighted(0.3, sample::select(&["1000", "nobody"][..]));
-    (sample::subsequence(shared.to_vec(), 1..=shared.len()), user).prop_map(|(shared, user)| {
+    let sysctl = option::weighted(0.3, Just("{net.ipv4.ip_unprivileged_port_start: \"100\"}"));
+    (sample::subsequence(shared.to_vec(), 1..=shared.len()), user, sysctl).prop_map(|(shared, user, sysctl)| {
+        let sysctl = sysctl.filter(|_| shared.contains(&"network_mode"));
         let shared = shared.into_iter().map(|key| (key, format!("container:{NAME}")));
-        shared.chain(user.map(|user| ("user", user.to_owned()))).collect()
+        let shared = shared.chain(user.map(|user| ("user", user.to_owned())));
+        shared.chain(sysctl.map(|sysctl| ("sysctls", sysctl.to_owned()))).collect()
     })
 }
 
@@ -297,13 +305,18 @@ fn host(engine: Kind) -> BoxedStrategy<(Keys, Option<(&'static str, String)>)> {
 }
 
 /// Images, whose words are the container's where it has none of its own (beside.rs).
-const IMAGES: [(&str, &str); 4] = [
+const IMAGES: [(&str, &str); 6] = [
     ("image", "tree"),
     (
         "build",
         "{dockerfile_inline: \"FROM toolbox\\nENV LANG=image PATH=/opt:/bin\\nWORKDIR /srv/app\\nUSER 1000:2000\\n\"}",
     ),
     ("build", "{context: ., dockerfile_inline: \"FROM tree\\nCOPY --chown=1000:2000 own /opt/own\\nUSER app\\n\"}"),
+    ("build", "{dockerfile_inline: \"FROM toolbox\\nENV PATH=/opt/bin:$PATH\\nUSER 1000\\nWORKDIR /srv/app\\n\"}"),
+    (
+        "build",
+        "{dockerfile_inline: \"FROM host\\nRUN mkdir -p /srv/app && chmod 711 / /srv && chmod 2775 /srv/app\\nUSER nobody\\n\"}",
+    ),
     (
         "build",
         "{dockerfile_inline: \"FROM host\\nRUN useradd -u 6667 six && mkdir /srv/six && cp /bin/id /srv/six/id && chown -R six /srv/six && chmod 4755 /srv/six/id && ln -s id /srv/six/who\\nUSER six\\n\"}",
