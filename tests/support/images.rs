@@ -35,8 +35,11 @@ pub(crate) fn there(engine: &str) -> bool {
 /// What a call says that goes well.
 pub(crate) fn ask(engine: &str, arguments: &[&str]) -> Vec<u8> {
     let call = || Command::new(engine).args(arguments).env("DOCKER_BUILDKIT", "0").output().expect("it starts");
-    // podman 4.3 lists no images where somebody removes one in that moment.
-    let is_race = |output: &Output| String::from_utf8_lossy(&output.stderr).contains("image not known");
+    // podman 4.3 lists no images where somebody removes one in that moment, and no containers either.
+    let is_race = |output: &Output| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        ["image not known", "container not known"].iter().any(|words| said.contains(words))
+    };
     let output = (0..5).map(|_| call()).find(|output| !is_race(output)).unwrap_or_else(call);
     assert!(output.status.success(), "{engine} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
