@@ -389,7 +389,8 @@ fn hanging(of: u32) -> Option<String> {
 #[test]
 fn a_runtime_that_hangs_at_create_is_ended_and_in_nobodys_way() {
     let folder = tempfile::tempdir().expect("a folder");
-    let profile = r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["capset"], "action": "SCMP_ACT_KILL_THREAD"}]}"#;
+    let profile =
+        r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["capset"], "action": "SCMP_ACT_KILL_THREAD"}]}"#;
     fs::write(folder.path().join("thread.json"), profile).expect("a file");
     let write = |name: &str, container: &str| {
         let text = format!(
