@@ -4,6 +4,8 @@
 mod lab;
 #[path = "support/place.rs"]
 mod place;
+#[path = "support/root.rs"]
+mod root;
 
 use std::{
     fs,
@@ -14,8 +16,9 @@ use std::{
 use lab::runs_unless;
 use place::{place, results, run};
 
-fn is_root() -> Option<String> {
-    (!nix::unistd::geteuid().is_root()).then(|| "root is needed: sudo".to_owned())
+/// What copies and what strace slows down is the same for everybody; as an ordinary user strace takes newuidmap's privilege.
+fn runs() -> bool {
+    root::root() && runs_unless(|_| None)
 }
 
 /// Bytes of the files below a folder, no more than tells that there are too many.
@@ -37,7 +40,7 @@ const ENOUGH: u64 = 256 << 20;
 /// podman copies as much as there is.
 #[test]
 fn what_caplab_does_not_copy_is_no_refusal() {
-    if !runs_unless(|_| is_root()) {
+    if !runs() {
         return;
     }
     if bytes_below(Path::new("/usr/lib")) <= ENOUGH {
@@ -56,7 +59,7 @@ fn what_caplab_does_not_copy_is_no_refusal() {
 /// Ten seconds are what pid 1 has under a filter that may keep it from saying that it runs; here there is none yet.
 #[test]
 fn a_setup_that_takes_its_time_is_no_refusal() {
-    if !runs_unless(|_| is_root()) {
+    if !runs() {
         return;
     }
     let folder = place("title: t\ncontainer: {hostname: slow}\nsteps: [{inspect: {uid: 0}}]\n");
