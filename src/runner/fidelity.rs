@@ -13,9 +13,7 @@ use crate::{
     result::Skip,
     scenario::{
         image::{FromImage, Instruction},
-        model::{
-            Action, Case, Container, IdOrName, Owner, Preset, Propagation, Step, Ulimit, User, Volume, VolumeSource,
-        },
+        model::{Action, Case, Container, IdOrName, Owner, Preset, Propagation, Step, User, Volume, VolumeSource},
     },
     spec,
 };
@@ -83,20 +81,15 @@ const KNOWN: [Difference; 28] = [
         name: "short-nofile",
         engines: DRIVEN,
         reason: "runtimes set the limit of open files before they have opened what they need, and refuse a small one",
-        remedy: Remedy::Skip(|case| {
-            let is_short = |limit: &Ulimit| limit.name == "nofile" && limit.soft < OPEN_FILES;
-            case.containers.iter().any(|one| one.ulimits.iter().any(is_short))
-        }),
+        remedy: Remedy::Skip(|case| case.containers.iter().any(|one| has_less(one, "nofile", OPEN_FILES))),
     },
     Difference {
         name: "few-pids",
         engines: &[Kind::Runc, Kind::Podman, Kind::Docker],
         reason: "runc is several threads while it executes something in a container, which count against a limit of processes",
         remedy: Remedy::Skip(|case| {
-            let is_low = |limit: &Ulimit| limit.name == "nproc" && limit.soft < PROCESSES;
-            case.containers
-                .iter()
-                .any(|one| one.resources.pids.is_some_and(|pids| pids < PROCESSES) || one.ulimits.iter().any(is_low))
+            let has_few = |one: &Container| one.resources.pids.is_some_and(|pids| pids < PROCESSES);
+            case.containers.iter().any(|one| has_few(one) || has_less(one, "nproc", PROCESSES))
         }),
     },
     Difference {
@@ -104,10 +97,8 @@ const KNOWN: [Difference; 28] = [
         engines: &[Kind::Podman, Kind::Docker],
         reason: "on an overlay who changes a file of the image copies it first, under his own limit of file size, and is killed",
         remedy: Remedy::Skip(|case| {
-            case.steps.iter().any(|step| {
-                let ulimits = &case.containers.get(step.within).map_or(&[][..], |one| &one.ulimits);
-                ulimits.iter().any(|limit| limit.name == "fsize" && limit.soft < LONG_FILE) && changes_a_file(step)
-            })
+            let is_limited = |step: &Step| has_less(&case.containers[step.within], "fsize", LONG_FILE);
+            case.steps.iter().any(|step| changes_a_file(step) && is_limited(step))
         }),
     },
     Difference {
@@ -116,16 +107,13 @@ const KNOWN: [Difference; 28] = [
         reason: "podman looks users and groups up in what is mounted over /etc/passwd and /etc/group, docker a home; the others in the image",
         remedy: Remedy::Skip(|case| {
             let over = |target: &String| ["/etc", "/etc/passwd", "/etc/group"].contains(&target.as_str());
-            let covered = |one: &Container| {
-                one.volumes.iter().map(|one| &one.target).chain(one.tmpfs.iter().map(|one| &one.target)).any(over)
-            };
             let named = |index: usize, one: &Container| {
                 let mut own = case.steps.iter().filter(|step| step.within == index);
                 one.user.is_some()
                     || !one.group_add.is_empty()
                     || own.any(|step| step.as_user.is_some() || matches!(step.action, Action::Run { .. }))
             };
-            case.containers.iter().enumerate().any(|(index, one)| covered(one) && named(index, one))
+            case.containers.iter().enumerate().any(|(index, one)| one.targets().any(over) && named(index, one))
         }),
     },
     Difference {
@@ -185,10 +173,7 @@ const KNOWN: [Difference; 28] = [
         name: "short-fsize",
         engines: &[Kind::Crun],
         reason: "crun sets the container's limit of file size on itself, and then its own files do not fit: it refuses",
-        remedy: Remedy::Skip(|case| {
-            let is_short = |limit: &Ulimit| limit.name == "fsize" && limit.soft < LONGEST_FILTER;
-            case.containers.iter().any(|one| one.ulimits.iter().any(is_short))
-        }),
+        remedy: Remedy::Skip(|case| case.containers.iter().any(|one| has_less(one, "fsize", LONGEST_FILTER))),
     },
     Difference {
         name: "ids-of-31-bits",
@@ -368,6 +353,11 @@ const PROCESSES: u64 = 16;
 
 /// Files that a step may change are shorter.
 const LONG_FILE: u64 = 1 << 20;
+
+/// Whether a container's limit of this name is below this.
+fn has_less(container: &Container, name: &str, than: u64) -> bool {
+    container.ulimits.iter().any(|limit| limit.name == name && limit.soft < than)
+}
 
 /// Whether a probe opens a file for writing that is there, or changes whose it is or for whom.
 fn changes_a_file(step: &Step) -> bool {

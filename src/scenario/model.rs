@@ -288,6 +288,11 @@ pub enum Preset {
 }
 
 impl Container {
+    /// Where its author has something mounted: volumes, then tmpfs.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &String> {
+        self.volumes.iter().map(|one| &one.target).chain(self.tmpfs.iter().map(|one| &one.target))
+    }
+
     /// Whether there is a seccomp profile for it: its preset's, or one that is asked for.
     pub(crate) fn knows_seccomp(&self) -> bool {
         let asked = self.seccomp_profile.is_some() || self.seccomp_runtime_default;
@@ -316,6 +321,14 @@ pub struct CapList {
     pub all: bool,
     /// Those that were named.
     pub named: CapSet,
+}
+
+impl CapList {
+    /// Whether it names none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.all && self.named.is_empty()
+    }
 }
 
 /// docker's `user[:group]`.

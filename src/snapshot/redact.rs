@@ -87,8 +87,7 @@ pub(super) fn mount(container: &Container, mount: &Mount, last: bool) -> Shown {
 
 /// By the author: a volume or a tmpfs, or what came with one below /etc, where it is nobody else's.
 fn is_asked_for(container: &Container, target: &str) -> bool {
-    let volumes = container.volumes.iter().map(|volume| &volume.target);
-    let mut asked = volumes.chain(container.tmpfs.iter().map(|tmpfs| &tmpfs.target));
+    let mut asked = container.targets();
     asked.any(|asked| asked == target || (asked.starts_with("/etc/") && Path::new(target).starts_with(asked)))
 }
 

@@ -14,9 +14,7 @@ use crate::{
 /// All of them.
 pub(super) fn all(container: &Container, host: &Host, facts: &Facts) -> Result<Vec<Mount>, Unresolvable> {
     // What lies below a volume of the author's or a tmpfs it covers, as it does of an image; docker and podman would sort it over them.
-    let targets = container.volumes.iter().map(|one| &one.target).chain(container.tmpfs.iter().map(|one| &one.target));
-    let covering: Vec<&String> = targets.collect();
-    let is_seen = |path: &String| !covering.iter().any(|target| Path::new(path).starts_with(target));
+    let is_seen = |path: &String| !container.targets().any(|target| Path::new(path).starts_with(target));
     let mut mounts = match container.rootfs {
         Rootfs::Toolbox => Vec::new(),
         Rootfs::Host => rootfs::programs().into_iter().filter(is_seen).map(|path| bind(&path, &path, true)).collect(),

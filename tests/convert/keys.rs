@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{PROFILE, caplab, complains, pod::of_pod, says};
+use super::{PROFILE, becomes, caplab, complains, pod::of_pod, says};
 
 /// Of two words of one container its engine's own rule says which counts.
 #[test]
@@ -38,11 +38,7 @@ fn what_is_said_twice_is_what_its_engine_makes_of_it() {
     assert!(text.contains("# security_opt no-new-privileges:true: it is said again"), "{text}");
     assert!(twice("=false", "").contains("no_new_privs: true"));
 
-    let to = |dialect: &str, keys: &str| {
-        let text = format!("title: One\ncontainer: {{{keys}}}\nsteps: [{{inspect: {{uid: 0}}}}]\n");
-        fs::write(lab.path().join("one.yaml"), text).expect("written");
-        says(lab.path(), &["to", dialect, "one.yaml"])
-    };
+    let to = |dialect: &str, keys: &str| becomes(lab.path(), dialect, keys, "uid: 0");
     let both = "cap_drop: [ALL], cap_add: [ALL]";
     assert!(to("podman", both).contains("podman refuses ALL in both"));
     assert!(!to("docker", both).contains("refuses"));
@@ -118,11 +114,7 @@ fn what_has_a_key_is_carried_over() {
         assert!(text.contains(&format!("option {option} is not carried over: ")) && text.contains(lost), "{text}");
     }
 
-    let to = |dialect: &str, keys: &str| {
-        let text = format!("title: One\ncontainer: {{{keys}}}\nsteps: [{{inspect: {{seccomp: filter}}}}]\n");
-        fs::write(lab.path().join("one.yaml"), text).expect("written");
-        says(lab.path(), &["to", dialect, "one.yaml"])
-    };
+    let to = |dialect: &str, keys: &str| becomes(lab.path(), dialect, keys, "seccomp: filter");
     fs::write(lab.path().join("p.json"), PROFILE).expect("written");
     let text = to("pod", "user: nobody, security_opt: [\"seccomp=p.json\"]");
     assert!(text.contains("type: Localhost") && text.contains("localhostProfile: p.json"), "{text}");

@@ -32,6 +32,13 @@ fn says(folder: &Path, arguments: &[&str]) -> String {
     out.into_owned()
 }
 
+/// What a container with these keys becomes, of which these facts are looked at.
+fn becomes(folder: &Path, dialect: &str, keys: &str, facts: &str) -> String {
+    let text = format!("title: One\ncontainer: {{{keys}}}\nsteps: [{{inspect: {{{facts}}}}}]\n");
+    fs::write(folder.join("one.yaml"), text).expect("written");
+    says(folder, &["to", dialect, "one.yaml"])
+}
+
 /// What a call that is wrong says on standard error.
 fn complains(arguments: &[&str]) -> String {
     let output = caplab(Path::new("/"), arguments);

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Output};
 
-use super::{PROFILE, caplab, says};
+use super::{PROFILE, becomes, caplab, says};
 
 /// The text that a Pod with one container becomes; `security` is the container's, `more` what else it has.
 pub(super) fn of_pod(lab: &Path, pod: &str, security: &str, more: &str) -> Output {
@@ -133,11 +133,7 @@ fn whose_the_files_of_a_pods_volumes_are_is_said() {
     let said = "# not carried over: whose the files of /srv at /mnt are: ";
     assert_eq!(from("hostUsers: false").matches(said).count(), 1);
     assert!(!from("hostUsers: true").contains("whose the files"));
-    let to = |keys: &str| {
-        let text = format!("title: One\ncontainer: {{{keys}}}\nsteps: [{{inspect: {{uid: 0}}}}]\n");
-        fs::write(lab.path().join("one.yaml"), text).expect("written");
-        says(lab.path(), &["to", "pod", "one.yaml"])
-    };
+    let to = |keys: &str| becomes(lab.path(), "pod", keys, "uid: 0");
     let (map, volumes) = ("uidmap: [\"0:65536:65536\"]", "volumes: [\"/etc:/mnt\", \"/srv:/srv:ro\"]");
     let said = "# box: not carried over: whose the files of /mnt, /srv are: ";
     assert!(to(&format!("{map}, {volumes}")).contains(said));

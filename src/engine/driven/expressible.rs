@@ -5,7 +5,7 @@ use std::fs;
 use super::{command_line::Dialect, init};
 use crate::{
     host::Machine,
-    scenario::model::{CapList, Case, Container, OwnIpc, Owner, Preset, Volume},
+    scenario::model::{Case, Container, OwnIpc, Owner, Preset, Volume},
 };
 
 /// Why a case cannot be put to this engine on this machine; `None` where it can.
@@ -110,7 +110,7 @@ fn grants(dialect: Dialect, container: &Container, machine: &Machine) -> Option<
             Some("no flag gives a capability that this machine's root lacks, not even in a user namespace")
         }
         Dialect::Podman
-            if container.preset == Preset::Docker && container.may_be_a_user() && adds(&container.cap_add) =>
+            if container.preset == Preset::Docker && container.may_be_a_user() && !container.cap_add.is_empty() =>
         {
             Some("podman gives an ordinary user what is added as ambient capabilities, docker does not")
         }
@@ -119,10 +119,6 @@ fn grants(dialect: Dialect, container: &Container, machine: &Machine) -> Option<
         }
         _ => None,
     }
-}
-
-fn adds(list: &CapList) -> bool {
-    list.all || !list.named.is_empty()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::{fs, os::fd::OwnedFd, path::Path, time::Duration};
 
-use caplab_init::wire::runtime::HELPER;
+use caplab_init::wire::{report, runtime::HELPER};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
@@ -75,6 +75,5 @@ fn processes() -> impl Iterator<Item = u32> {
 }
 
 fn parent(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+    report::parent(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
 }

@@ -14,8 +14,7 @@ use crate::{
 pub(super) fn lacks_its_working_directory(container: &Container) -> bool {
     let built = container.image.as_ref().filter(|image| image.build().is_some()).and_then(|image| image.made.as_ref());
     let (Some(image), Some(dir)) = (built, container.working_dir.as_deref()) else { return false };
-    let targets = container.volumes.iter().map(|one| &one.target).chain(container.tmpfs.iter().map(|one| &one.target));
-    let is_mounted = targets.into_iter().any(|target| Path::new(dir).starts_with(target));
+    let is_mounted = container.targets().any(|target| Path::new(dir).starts_with(target));
     dir != "/" && !is_mounted && image.tree.get(dir.trim_start_matches('/')).is_none()
 }
 
@@ -33,9 +32,9 @@ pub(super) fn has_other_shell(build: &Build) -> bool {
 pub(super) fn is_told_by_name(container: &Container, user: Option<&User>) -> bool {
     let image = container.image.as_ref().and_then(|image| image.made.as_ref());
     let (Some(image), Some(user)) = (image, user) else { return false };
-    let adds = container.cap_add.all || !container.cap_add.named.is_empty();
     let is_root = spec::owner(image, user).is_ok_and(|(uid, _)| uid == 0);
-    let has_ambient = matches!(&user.user, IdOrName::Name(name) if name != "root") && is_root && adds;
+    let has_ambient =
+        matches!(&user.user, IdOrName::Name(name) if name != "root") && is_root && !container.cap_add.is_empty();
     has_ambient || container.preset != Preset::Podman && spec::is_further_name(image, user)
 }
 
